@@ -1,0 +1,311 @@
+"""RunConfig: every setting of a training run, the only place where its bounds, units, help and defaults stand.
+
+The API validates with it, the form is built from its JSON Schema, and the command lines derive their options from it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from worker.contract.datasets import DATASETS, DatasetName, default_flip, default_image_size
+
+
+class Depth(IntEnum):
+    """Layers of the network: the CIFAR networks are 6n+2 deep, the ImageNet ones are bottlenecks (He et al. 2016)."""
+
+    CIFAR_20 = 20
+    CIFAR_32 = 32
+    CIFAR_44 = 44
+    CIFAR_56 = 56
+    CIFAR_110 = 110
+    RESNET_50 = 50
+    RESNET_101 = 101
+    RESNET_152 = 152
+
+    @property
+    def is_bottleneck(self) -> bool:
+        return self in (Depth.RESNET_50, Depth.RESNET_101, Depth.RESNET_152)
+
+
+class Amp(StrEnum):
+    AUTO = "auto"
+    OFF = "off"
+    FP16 = "fp16"
+    BF16 = "bf16"
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def _setting(group: str, label: str, help_: str, *, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
+    """A field whose JSON Schema carries what a form and a help text need beside the bounds."""
+    extra = {"group": group, "label": label, "unit": unit, "advanced": advanced}
+    return Field(description=help_, json_schema_extra=extra, **bounds)
+
+
+DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION = (
+    "Data",
+    "Network",
+    "Stochastic depth",
+    "Optimisation",
+    "Regularisation",
+    "Execution",
+)
+GROUPS = (DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION)
+
+Probability = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class RunConfig(BaseModel):
+    """One training run. Frozen; unknown names are refused; `None` means "the default of the dataset or recipe"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    dataset: DatasetName = _setting(
+        DATA, "Dataset", "What to train on; digits needs no download.", default=DatasetName.DIGITS
+    )
+    data_dir: str | None = _setting(
+        DATA,
+        "Data folder",
+        "Absolute path on the training machine. imagefolder expects train/ and val/ with one folder per class.",
+        default=None,
+        max_length=4096,
+    )
+    image_size: int | None = _setting(
+        DATA,
+        "Image size",
+        "Side of the training image; empty takes the dataset's own (digits and CIFAR 32, folders 224).",
+        unit="px",
+        default=None,
+        ge=8,
+        le=1024,
+    )
+    crop_padding: int = _setting(
+        DATA,
+        "Crop padding",
+        "Small images are padded by this and cropped at random; folders are cropped and resized at random instead.",
+        unit="px",
+        default=4,
+        ge=0,
+        le=32,
+    )
+    flip: bool | None = _setting(
+        DATA,
+        "Horizontal flip",
+        "Mirror half of the training images; empty takes the dataset's own (digits have a hand: no; others: yes).",
+        default=None,
+    )
+
+    depth: Depth = _setting(
+        NETWORK,
+        "Depth",
+        "20 to 56 and 110 are the CIFAR networks for small images; 50, 101 and 152 the bottlenecks for ImageNet.",
+        default=Depth.CIFAR_20,
+    )
+    zero_init: bool = _setting(
+        NETWORK,
+        "Zero-init branches",
+        "Start the last convolution of every residual branch at zero, so that each block begins as the identity.",
+        default=False,
+        advanced=True,
+    )
+
+    sd: bool = _setting(
+        DEPTH, "Stochastic depth", "Skip residual blocks at random while training (Huang et al. 2016).", default=False
+    )
+    pL: Probability = _setting(
+        DEPTH,
+        "Survival of the last block",
+        "Block l of L survives with p_l = 1 - (l/L)(1 - pL); the paper takes 0.5.",
+        default=0.5,
+    )
+    sd_mode: Literal["batch"] = _setting(
+        DEPTH,
+        "Mode",
+        "batch: one gate for each block and mini-batch, as in the paper; a closed gate saves the block's compute.",
+        default="batch",
+        advanced=True,
+    )
+    bn_reestimate: int = _setting(
+        DEPTH,
+        "Re-estimate batch norm",
+        "Before an evaluation, take the batch-norm statistics again over this many training batches at full depth, "
+        "on a copy; 0 keeps the running ones, as the paper does. Short SD runs need it.",
+        unit="batches",
+        default=0,
+        ge=0,
+        le=1000,
+    )
+
+    epochs: int = _setting(TRAINING, "Epochs", "Passes over the training images.", default=90, ge=1, le=10_000)
+    batch: int = _setting(
+        TRAINING, "Batch", "Images in one optimizer step.", unit="images", default=256, ge=2, le=65_536
+    )
+    lr: float | None = _setting(
+        TRAINING,
+        "Learning rate",
+        "The peak, after warmup; empty takes 0.1 x batch/256.",
+        default=None,
+        gt=0.0,
+        le=100.0,
+        allow_inf_nan=False,
+    )
+    warmup_epochs: float = _setting(
+        TRAINING,
+        "Warmup",
+        "The learning rate rises linearly over these epochs, then falls along a cosine.",
+        unit="epochs",
+        default=5,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+    )
+    min_lr: float = _setting(
+        TRAINING,
+        "Last learning rate",
+        "Where the cosine ends.",
+        default=1e-6,
+        ge=0.0,
+        le=100.0,
+        advanced=True,
+        allow_inf_nan=False,
+    )
+    momentum: float = _setting(
+        TRAINING, "Momentum", "Of SGD.", default=0.9, ge=0.0, lt=1.0, advanced=True, allow_inf_nan=False
+    )
+
+    weight_decay: float = _setting(
+        REGULARISATION, "Weight decay", "L2 penalty of SGD.", default=1e-4, ge=0.0, le=1.0, allow_inf_nan=False
+    )
+    label_smoothing: float = _setting(
+        REGULARISATION,
+        "Label smoothing",
+        "Share of the target spread evenly over all classes.",
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        allow_inf_nan=False,
+    )
+
+    seed: int = _setting(
+        EXECUTION, "Seed", "Fixes weights, order, crops and gates; twins share it.", default=0, ge=0, le=2**63 - 1
+    )
+    device: Device = _setting(EXECUTION, "Device", "auto takes a GPU where there is one.", default=Device.AUTO)
+    amp: Amp = _setting(
+        EXECUTION,
+        "Mixed precision",
+        "auto: off on a CPU, bf16 on GPUs that have it, else fp16 with a gradient scaler.",
+        default=Amp.AUTO,
+    )
+    loader_workers: int = _setting(
+        EXECUTION,
+        "Loader processes",
+        "Read and augment images beside the training; 0 does it in the training process. Does not change a result.",
+        default=0,
+        ge=0,
+        le=128,
+        advanced=True,
+    )
+    threads: int | None = _setting(
+        EXECUTION,
+        "CPU threads",
+        "Of the training process; empty takes its share of the machine. A different number rounds differently.",
+        default=None,
+        ge=1,
+        le=1024,
+        advanced=True,
+    )
+    log_every: int = _setting(
+        EXECUTION,
+        "Report every",
+        "Steps between two points of the training curves.",
+        unit="steps",
+        default=10,
+        ge=1,
+        le=100_000,
+        advanced=True,
+    )
+    checkpoint_minutes: float = _setting(
+        EXECUTION,
+        "Checkpoint every",
+        "Besides the one after each epoch and at a pause; what a crash can cost.",
+        unit="minutes",
+        default=10.0,
+        gt=0.0,
+        le=1440.0,
+        advanced=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        facts = DATASETS[self.dataset]
+        if facts.needs_data_dir and self.data_dir is None:
+            raise _field_error("data_dir", f"{self.dataset.value} needs data_dir, the folder that holds the images")
+        if self.data_dir is not None and (not self.data_dir.startswith("/") or "\0" in self.data_dir):
+            raise _field_error("data_dir", f"data_dir {self.data_dir!r} is not an absolute path; begin it with /")
+        if facts.train_images is not None and self.batch > facts.train_images:
+            raise _field_error(
+                "batch",
+                f"batch {self.batch} exceeds the {facts.train_images} training images of {self.dataset.value}; "
+                f"lower it to {facts.train_images} or less",
+            )
+        if self.min_lr > self.peak_lr:
+            raise _field_error(
+                "min_lr", f"min_lr {self.min_lr:g} exceeds the learning rate {self.peak_lr:g}; lower it below that"
+            )
+        smallest = 32 if self.depth.is_bottleneck else 8
+        if self.image_side < smallest:
+            raise _field_error(
+                "image_size",
+                f"image_size {self.image_side} is too small for depth {int(self.depth)}; take {smallest} or more",
+            )
+        return self
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate after warmup; 0.1 x batch/256 unless given (Goyal et al. 2017)."""
+        return self.lr if self.lr is not None else 0.1 * self.batch / 256
+
+    @property
+    def image_side(self) -> int:
+        """Side of the training image in pixels."""
+        return self.image_size if self.image_size is not None else default_image_size(self.dataset)
+
+    @property
+    def flips(self) -> bool:
+        return self.flip if self.flip is not None else default_flip(self.dataset)
+
+    def warnings(self) -> list[str]:
+        """What is allowed and probably not meant, in sentences for the person who asked for it."""
+        found = []
+        if self.warmup_epochs >= self.epochs:
+            found.append(
+                f"warmup_epochs {self.warmup_epochs:g} is not below epochs {self.epochs}: "
+                "the learning rate never gets past its warmup"
+            )
+        if not self.depth.is_bottleneck and self.image_side > 64:
+            found.append(
+                f"depth {int(self.depth)} is a network for 32 px images; at {self.image_side} px it is slow, "
+                "take 50, 101 or 152"
+            )
+        if self.dataset is DatasetName.DIGITS and self.flips:
+            found.append("flip mirrors digits, which have a hand; accuracy will suffer")
+        if self.sd and self.bn_reestimate == 0 and self.epochs < 30:
+            found.append(
+                f"with sd and only {self.epochs} epochs, batch-norm statistics gathered at random depth mislead the "
+                "evaluation; bn_reestimate 20 mends it"
+            )
+        return found
+
+
+def _field_error(field: str, message: str) -> PydanticCustomError:
+    """An error of the whole model that names the field it is about (see `field_errors`)."""
+    return PydanticCustomError("setting", "{message}", {"message": message, "field": field})

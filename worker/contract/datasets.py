@@ -1,0 +1,46 @@
+"""The datasets that a run can name, with the facts that can be known without reading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DatasetName(StrEnum):
+    DIGITS = "digits"
+    CIFAR10 = "cifar10"
+    CIFAR100 = "cifar100"
+    IMAGEFOLDER = "imagefolder"
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """`None` where only the files can tell. Images are counted, `side` is in pixels."""
+
+    title: str
+    train_images: int | None
+    val_images: int | None
+    classes: int | None
+    side: int | None
+    flip: bool
+    needs_data_dir: bool
+
+
+# digits: 1,797 scans of the UCI test set of handwritten digits, as scikit-learn ships them; the split is fixed.
+DATASETS: dict[DatasetName, DatasetFacts] = {
+    DatasetName.DIGITS: DatasetFacts("Handwritten digits", 1437, 360, 10, 32, False, False),
+    DatasetName.CIFAR10: DatasetFacts("CIFAR-10", 50_000, 10_000, 10, 32, True, True),
+    DatasetName.CIFAR100: DatasetFacts("CIFAR-100", 50_000, 10_000, 100, 32, True, True),
+    DatasetName.IMAGEFOLDER: DatasetFacts("Folder of images", None, None, None, None, True, True),
+}
+
+IMAGENET_SIDE = 224
+
+
+def default_image_size(name: DatasetName) -> int:
+    """Side of the training image in pixels where the configuration leaves it open."""
+    return DATASETS[name].side or IMAGENET_SIDE
+
+
+def default_flip(name: DatasetName) -> bool:
+    return DATASETS[name].flip

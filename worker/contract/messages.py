@@ -1,0 +1,216 @@
+"""What workers say, what they are told, and the ring that starts them.
+
+Every sequenced message of an attempt carries `seq` 1, 2, 3, ...; the controller takes them in that order and
+answers with `ingested_through`. Claim and WorkerSeen are repeated as long as they matter and carry none.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from worker.contract.config import RunConfig
+from worker.contract.status import Desired
+
+
+class Part(BaseModel):
+    """Base of everything that travels: frozen, and a newer speaker's extra fields are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+class CheckpointRef(Part):
+    """A checkpoint by the storage root that holds it and its path below that root."""
+
+    root_id: str
+    path: str
+    step: int
+
+
+class RunSpec(Part):
+    """The ring's content: all that a worker needs to claim and train one attempt. JSON, validated on arrival."""
+
+    run_id: str
+    attempt: int
+    name: str
+    config: RunConfig
+    #: Newest first; a damaged one is passed over for the next. Empty: start from the beginning.
+    checkpoints: list[CheckpointRef] = []
+    #: Seconds of training before this attempt, so that the time axis goes on where it stopped.
+    elapsed_seconds: float = 0.0
+
+
+class RunKey(Part):
+    """What is wanted of a run, in Redis under `names.run_key`; only a newer revision replaces it."""
+
+    run_id: str
+    revision: int
+    desired: Desired
+    attempt: int
+    claim_id: str | None = None
+    ingested_through: int = 0
+
+
+class Point(Part):
+    """Metrics of one step; `values` maps metric names to floats, None where the value is not finite."""
+
+    step: int
+    epoch: float
+    elapsed_seconds: float
+    at: AwareDatetime
+    values: dict[str, float | None]
+
+
+class Held(Part):
+    run_id: str
+    attempt: int
+    claim_id: str
+
+
+class WorkerSeen(Part):
+    """A worker's sign of life, every few seconds: what it has, what is free, and what it holds."""
+
+    kind: Literal["worker_seen"] = "worker_seen"
+    worker_id: str
+    boot_id: str
+    host: str
+    root_id: str
+    devices: list[str]
+    free_devices: list[str]
+    holding: list[Held] = []
+    versions: dict[str, str] = {}
+    at: AwareDatetime
+
+
+class WorkerGone(Part):
+    """The worker shuts down in order; nothing will be heard from this boot any more."""
+
+    kind: Literal["worker_gone"] = "worker_gone"
+    worker_id: str
+    boot_id: str
+    at: AwareDatetime
+
+
+class _OfAttempt(Part):
+    run_id: str
+    attempt: int
+    claim_id: str
+    at: AwareDatetime
+
+
+class Claim(_OfAttempt):
+    """I heard the ring and have the devices: may I train this attempt? Repeated until answered in the run's key."""
+
+    kind: Literal["claim"] = "claim"
+    worker_id: str
+    devices: list[str]
+
+
+class _Sequenced(_OfAttempt):
+    seq: int = Field(ge=1)
+
+
+class Started(_Sequenced):
+    """The training process is up and is about to make the step after `step` (0 from the beginning)."""
+
+    kind: Literal["started"] = "started"
+    step: int
+    epochs: int
+    steps_per_epoch: int
+    blocks: int = 0
+    parameters: int = 0
+    device: str
+    threads: int
+    versions: dict[str, str] = {}
+
+
+class MetricBatch(_Sequenced):
+    kind: Literal["metrics"] = "metrics"
+    points: list[Point]
+
+
+class CheckpointSaved(_Sequenced):
+    kind: Literal["checkpoint"] = "checkpoint"
+    root_id: str
+    path: str
+    step: int
+    epoch: float
+    size_bytes: int
+    sha256: str
+    elapsed_seconds: float
+    #: The best val/top1 so far was reached at this step.
+    best: bool = False
+
+
+class CheckpointRemoved(_Sequenced):
+    """The holder deleted a checkpoint that newer ones in SQL have replaced."""
+
+    kind: Literal["checkpoint_removed"] = "checkpoint_removed"
+    root_id: str
+    path: str
+
+
+class LogLines(_Sequenced):
+    kind: Literal["log"] = "log"
+    lines: list[str]
+
+
+class Notice(_Sequenced):
+    """Something a person should see in the run's history: a damaged checkpoint passed over, a bad image."""
+
+    kind: Literal["notice"] = "notice"
+    text: str
+
+
+class Paused(_Sequenced):
+    """The training process is gone and the device is free; the run will go on after `step`."""
+
+    kind: Literal["paused"] = "paused"
+    step: int
+
+
+class Stopped(_Sequenced):
+    kind: Literal["stopped"] = "stopped"
+    reason: str
+
+
+class Released(_Sequenced):
+    """The holder lets go. `crashed` counts towards giving up; a shutdown or an upgrade does not."""
+
+    kind: Literal["released"] = "released"
+    reason: str
+    crashed: bool
+    log_tail: list[str] = []
+
+
+class Completed(_Sequenced):
+    kind: Literal["completed"] = "completed"
+    step: int
+    elapsed_seconds: float
+
+
+class Failed(_Sequenced):
+    """The training said that it cannot go on (bad data, out of memory, a loss that is not finite)."""
+
+    kind: Literal["failed"] = "failed"
+    reason: str
+    log_tail: list[str] = []
+
+
+Sequenced = (
+    Started
+    | MetricBatch
+    | CheckpointSaved
+    | CheckpointRemoved
+    | LogLines
+    | Notice
+    | Paused
+    | Stopped
+    | Released
+    | Completed
+    | Failed
+)
+Message = Annotated[WorkerSeen | WorkerGone | Claim | Sequenced, Field(discriminator="kind")]
+
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)

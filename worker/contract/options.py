@@ -1,0 +1,56 @@
+"""Command-line options derived from RunConfig, for the engine's commands and the service's alike."""
+
+from __future__ import annotations
+
+import argparse
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from worker.contract.config import GROUPS, RunConfig
+
+UNSET = argparse.SUPPRESS
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Adds one option per field of RunConfig, grouped; underscores and hyphens are both accepted.
+
+    Values stay text: `RunConfig.model_validate` converts and refuses them, so that every edge says the same.
+    """
+    groups = {title: parser.add_argument_group(title) for title in GROUPS}
+    for name, field in RunConfig.model_fields.items():
+        extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+        groups[str(extra["group"])].add_argument(
+            *spellings, dest=name, default=UNSET, metavar=_metavar(field), help=_help(field, extra)
+        )
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Only what was typed, for laying over a preset or the defaults; "none" or an empty text is the default."""
+    typed = {name: value for name, value in vars(arguments).items() if name in RunConfig.model_fields}
+    return {name: None if value in ("", "none") else value for name, value in typed.items()}
+
+
+def _members(field: FieldInfo) -> list[Any]:
+    annotation = field.annotation
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return [part for part in parts if part is not NoneType]
+
+
+def _metavar(field: FieldInfo) -> str:
+    kind = _members(field)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "{" + ",".join(str(member.value) for member in kind) + "}"
+    if get_args(kind):
+        return "{" + ",".join(str(value) for value in get_args(kind)) + "}"
+    return {bool: "0|1", int: "N", float: "X"}.get(kind, "TEXT")
+
+
+def _help(field: FieldInfo, extra: dict[str, Any]) -> str:
+    default = field.default.value if isinstance(field.default, Enum) else field.default
+    shown = "from the dataset or recipe" if default is None else f"{default}"
+    unit = f", in {extra['unit']}" if extra["unit"] else ""
+    return f"{field.description} (default: {shown}{unit})".replace("%", "%%")
