@@ -1,0 +1,249 @@
+"""The tables. Rows that a page shows carry `change`, the number of the transaction that last touched them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Float, ForeignKey, Index, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware UTC times; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcTime}  # noqa: RUF012
+
+
+class Run(Base):
+    """A run as it is (`status`), as it is wanted (`desired`), and who trains it (`attempt`, `claim_id`)."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    notes: Mapped[str] = mapped_column(Text, default="")
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    config: Mapped[dict[str, Any]]
+
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    desired: Mapped[str] = mapped_column(String(8))
+    attempt: Mapped[int] = mapped_column(default=1)
+    #: Grows whenever what the run's key in Redis says changes; a key is only replaced by a newer revision.
+    revision: Mapped[int] = mapped_column(default=1)
+    reason: Mapped[str | None] = mapped_column(Text)
+
+    claim_id: Mapped[str | None] = mapped_column(String(64))
+    worker_id: Mapped[str | None] = mapped_column(String(128))
+    #: The highest sequence number of the present attempt without a gap before it.
+    ingested_through: Mapped[int] = mapped_column(default=0)
+    heard_at: Mapped[datetime | None]
+    #: Crashes since the last checkpoint, and the time before which a crashed run is not rung again.
+    crashes: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+
+    step: Mapped[int] = mapped_column(default=0)
+    epoch: Mapped[float] = mapped_column(default=0.0)
+    steps_per_epoch: Mapped[int | None]
+    #: Seconds of training, pauses left out.
+    elapsed_seconds: Mapped[float] = mapped_column(default=0.0)
+    best_top1: Mapped[float | None]
+    best_epoch: Mapped[float | None]
+    latest: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    last_point_at: Mapped[datetime | None]
+    #: What `Started` said of the machine: device, threads, parameters, blocks, versions.
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    comparison_id: Mapped[str | None] = mapped_column(ForeignKey("comparisons.id", ondelete="SET NULL"), index=True)
+    arm: Mapped[str | None] = mapped_column(String(16))
+    #: The run that has to be final before this one is rung (sequential comparisons).
+    after_id: Mapped[str | None] = mapped_column(String(32))
+
+    created_at: Mapped[datetime]
+    queued_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    change: Mapped[int] = mapped_column(index=True)
+
+
+class Attempt(Base):
+    """One try at training a run. An older attempt's metrics count up to the step from which the next resumed."""
+
+    __tablename__ = "attempts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    claim_id: Mapped[str | None] = mapped_column(String(64))
+    ingested_through: Mapped[int] = mapped_column(default=0)
+    started_step: Mapped[int | None]
+    ended: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class RunEvent(Base):
+    """The history of a run for people: changes of status and notices."""
+
+    __tablename__ = "run_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))  # status, notice, wish, rewound
+    before: Mapped[str | None] = mapped_column(String(16))
+    after: Mapped[str | None] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text, default="")
+
+
+class Metric(Base):
+    """One value of one metric at one step; null where it was not finite."""
+
+    __tablename__ = "metrics"
+    __table_args__ = (Index("ix_metrics_change", "change"), {"sqlite_with_rowid": False})
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    epoch: Mapped[float]
+    elapsed_seconds: Mapped[float]
+    at: Mapped[datetime]
+    value: Mapped[float | None] = mapped_column(Float)
+    change: Mapped[int]
+
+
+class Checkpoint(Base):
+    """A checkpoint that exists: its message came through. `path` is below the storage root `root_id`."""
+
+    __tablename__ = "checkpoints"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    attempt: Mapped[int]
+    root_id: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str] = mapped_column(String(1024))
+    step: Mapped[int]
+    epoch: Mapped[float]
+    elapsed_seconds: Mapped[float]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    best: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class LogLine(Base):
+    __tablename__ = "log_lines"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    attempt: Mapped[int]
+    at: Mapped[datetime]
+    line: Mapped[str] = mapped_column(Text)
+
+
+class Comparison(Base):
+    """Runs that are alike in everything but the factor and the seed."""
+
+    __tablename__ = "comparisons"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    factor: Mapped[str] = mapped_column(String(32))
+    mode: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    change: Mapped[int] = mapped_column(index=True)
+
+
+class Worker(Base):
+    """A worker as it last said of itself; `seen_at` is the controller's clock."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    boot_id: Mapped[str] = mapped_column(String(64))
+    host: Mapped[str] = mapped_column(String(255))
+    root_id: Mapped[str] = mapped_column(String(64))
+    devices: Mapped[list[str]]
+    free_devices: Mapped[list[str]]
+    holding: Mapped[list[str]]
+    versions: Mapped[dict[str, Any]]
+    seen_at: Mapped[datetime]
+    gone: Mapped[bool] = mapped_column(default=False)
+
+
+class ChangeCounter(Base):
+    """One row: the number of the last transaction that changed what a page shows."""
+
+    __tablename__ = "change_counter"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[int]
+
+
+class Change(Base):
+    """What each numbered transaction changed, for the live stream. The oldest are pruned; a cursor below is `reset`."""
+
+    __tablename__ = "changes"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(Integer, index=True)
+    kind: Mapped[str] = mapped_column(String(16))  # run, points, rewound, deleted, comparison, log
+    subject: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class SetAside(Base):
+    """A message that could not be parsed, or of an unknown run; kept so that a person can look."""
+
+    __tablename__ = "set_aside"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    entry_id: Mapped[str] = mapped_column(String(64))
+    why: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+
+
+class IdempotencyKey(Base):
+    """The answer to a creating POST, given again when the same key comes again."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    path: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    created_id: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+
+
+class ControllerPulse(Base):
+    """One row: when the controller last finished a round, so that GET /health can tell whether it lives."""
+
+    __tablename__ = "controller_pulse"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime]
+    set_aside: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,55 @@
+"""Where the service keeps things and how it is reached; read from the environment once, at the start of a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_HOME = "~/.resdrop"
+DEFAULT_PORT = 8000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`redis_url` is in redis-py's form (redis:// or unix://); `database_url` in SQLAlchemy's, driver included."""
+
+    home: Path
+    database_url: str
+    redis_url: str
+    files: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    #: Asked of every request when set; has to be set to listen beyond the loopback address.
+    token: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Raises ValueError naming the variable, its value and the remedy."""
+        home = Path(environment.get("RESDROP_HOME") or DEFAULT_HOME).expanduser().absolute()
+        return cls(
+            home=home,
+            database_url=_with_driver(environment.get("RESDROP_DATABASE_URL") or f"sqlite:///{home / 'resdrop.db'}"),
+            redis_url=environment.get("RESDROP_REDIS_URL") or f"unix://{home / 'redis' / 'redis.sock'}?db=0",
+            files=Path(environment.get("RESDROP_FILES") or home / "files"),
+            host=environment.get("RESDROP_HOST") or "127.0.0.1",
+            port=_port(environment.get("RESDROP_PORT") or str(DEFAULT_PORT)),
+            token=environment.get("RESDROP_TOKEN") or None,
+        )
+
+
+def _with_driver(url: str) -> str:
+    """psycopg 3 for Postgres, whichever way its address is spelled."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError(f"RESDROP_DATABASE_URL {url!r} is neither sqlite:/// nor postgresql://; set one of the two")
+    return url
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ValueError(f"RESDROP_PORT {text!r} is no port; take a number from 1 to 65535")
+    return int(text)
