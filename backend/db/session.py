@@ -58,7 +58,7 @@ def _sqlite_engine(url: str) -> Engine:
 
 def _on_sqlite_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     # The driver's own BEGIN comes too late (before the first write) and is DEFERRED; we send ours.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",

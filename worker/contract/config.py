@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from worker.contract.datasets import DATASETS, DatasetName, default_flip, default_image_size
@@ -46,7 +47,7 @@ class Device(StrEnum):
 
 def _setting(group: str, label: str, help_: str, *, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
     """A field whose JSON Schema carries what a form and a help text need beside the bounds."""
-    extra = {"group": group, "label": label, "unit": unit, "advanced": advanced}
+    extra: JsonDict = {"group": group, "label": label, "unit": unit, "advanced": advanced}
     return Field(description=help_, json_schema_extra=extra, **bounds)
 
 
