@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from worker.contract.config import GROUPS, RunConfig
+from worker.contract.errors import field_errors
+from worker.contract.options import add_config_options, given_settings
+from worker.contract.presets import PRESETS
+
+
+def refusal(**settings: Any) -> dict[str, list[str]]:
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(settings)
+    return field_errors(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "says"),
+    [
+        ({"batch": 5000}, "batch", "batch 5000 exceeds the 1437 training images of digits; lower it to 1437 or less"),
+        ({"batch": 1}, "batch", "greater than or equal to 2"),
+        ({"pL": 0}, "pL", "pL 0: input should be greater than 0"),
+        ({"pL": 1.01}, "pL", "less than or equal to 1"),
+        ({"depth": 18}, "depth", "20, 32, 44, 56, 110, 50, 101 or 152"),
+        ({"epochs": 0}, "epochs", "greater than or equal to 1"),
+        ({"epochs": 1.5}, "epochs", "fractional part"),
+        ({"lr": float("nan")}, "lr", "finite"),
+        ({"lr": -0.1}, "lr", "greater than 0"),
+        ({"lr": 0.1, "min_lr": 0.2}, "min_lr", "min_lr 0.2 exceeds the learning rate 0.1; lower it below that"),
+        ({"dataset": "cifar10"}, "data_dir", "cifar10 needs data_dir"),
+        ({"dataset": "imagefolder", "data_dir": "images"}, "data_dir", "not an absolute path; begin it with /"),
+        ({"dataset": "imagefolder", "data_dir": "/a\0b"}, "data_dir", "not an absolute path"),
+        ({"dataset": "minst"}, "dataset", "digits"),
+        ({"depth": 50, "image_size": 16}, "image_size", "too small for depth 50; take 32 or more"),
+        ({"sd_mode": "row"}, "sd_mode", "batch"),
+        ({"wieght_decay": 0.1}, "wieght_decay", "there is no setting 'wieght_decay'"),
+        ({"seed": -1}, "seed", "greater than or equal to 0"),
+    ],
+)
+def test_a_refused_value_is_named_with_its_limit(settings: dict[str, Any], field: str, says: str) -> None:
+    errors = refusal(**settings)
+    assert list(errors) == [field]
+    assert says in errors[field][0]
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    assert set(refusal(epochs=0, pL=2, depth=7)) == {"epochs", "pL", "depth"}
+
+
+def test_every_setting_has_a_group_a_label_and_a_help_text() -> None:
+    properties = RunConfig.model_json_schema()["properties"]
+    assert set(properties) == set(RunConfig.model_fields)
+    for name, shown in properties.items():
+        assert shown["group"] in GROUPS, name
+        assert shown["label"], name
+        assert shown["description"].endswith("."), name
+
+
+@given(st.integers(2, 1437))
+def test_the_learning_rate_follows_the_batch_unless_given(batch: int) -> None:
+    assert RunConfig(batch=batch).peak_lr == pytest.approx(0.1 * batch / 256)
+    assert RunConfig(batch=batch, lr=0.3).peak_lr == 0.3
+
+
+def test_a_configuration_survives_json() -> None:
+    for preset in PRESETS:
+        assert RunConfig.model_validate_json(preset.config.model_dump_json()) == preset.config
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RunConfig().epochs = 3  # type: ignore[misc]
+
+
+def test_warmup_that_never_ends_is_warned_of_and_accepted() -> None:
+    assert "warmup_epochs 5 is not below epochs 3" in RunConfig(epochs=3).warnings()[0]
+    assert RunConfig(epochs=6).warnings() == []
+
+
+@pytest.mark.parametrize("spelling", ["--label_smoothing", "--label-smoothing"])
+def test_options_accept_hyphens_and_underscores(spelling: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    assert given_settings(parser.parse_args([spelling, "0.1"])) == {"label_smoothing": "0.1"}
+
+
+def test_every_setting_can_be_given_as_an_option() -> None:
+    config = RunConfig(dataset="imagefolder", data_dir="/images", depth=101, lr=0.2, flip=False, sd=True, threads=3)
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    typed: list[str] = []
+    for name, value in json.loads(config.model_dump_json()).items():
+        typed += [f"--{name}", "none" if value is None else str(value)]
+    assert RunConfig.model_validate(given_settings(parser.parse_args(typed))) == config
