@@ -1,0 +1,1 @@
+"""Alembic's revisions of the database; `backend/db/migrate.py` runs them."""

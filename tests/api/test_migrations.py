@@ -1,0 +1,101 @@
+"""The migrations make exactly the tables that the code declares, once, on both databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from backend.db import migrate
+from backend.db.changes import next_change
+from backend.db.session import Database
+from backend.db.tables import Base
+
+UPGRADE = """
+import sys
+from backend.db.migrate import upgrade
+from backend.db.session import Database
+upgrade(Database(sys.argv[1]))
+print("alembic" in sys.modules)
+"""
+
+
+def start_upgrade(database: Database) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", UPGRADE, database.engine.url.render_as_string(hide_password=False)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_sqlite_tables_are_made_by_the_same_statements_as_declared(tmp_path: Path) -> None:
+    """What Alembic does not compare: primary keys, cascades, WITHOUT ROWID."""
+    migrated, declared = (Database(f"sqlite:///{tmp_path / name}") for name in ("migrated.db", "declared.db"))
+    migrate.upgrade(migrated)
+    Base.metadata.create_all(declared.engine)
+    assert statements(migrated) == statements(declared)
+
+
+def statements(database: Database) -> dict[str, str]:
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'"
+    with database.read() as session:
+        found = {name: " ".join(sql.split()) for name, sql in session.execute(text(query))}
+    database.close()
+    return found
+
+
+def test_foreign_keys_are_those_declared(database: Database) -> None:
+    """Deleting a run takes everything of it along on both databases."""
+    rules = {
+        (table.name, key.parent.name, key.ondelete)
+        for table in Base.metadata.sorted_tables
+        for key in table.foreign_keys
+    }
+    with database.engine.connect() as connection:
+        found = {
+            (table, key["constrained_columns"][0], key["options"].get("ondelete"))
+            for table in inspect(connection).get_table_names()
+            for key in inspect(connection).get_foreign_keys(table)
+        }
+    assert found == rules
+
+
+def test_the_change_counter_counts_from_the_start(database: Database) -> None:
+    with database.write() as session:
+        assert next_change(session) == 1
+    with database.write() as session:
+        assert next_change(session) == 2
+
+
+def test_processes_that_start_at_once_migrate_once(empty_database: Database) -> None:
+    processes = [start_upgrade(empty_database) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    printed = sorted(process.communicate()[0].strip() for process in processes)
+    assert printed == ["False", "False", "True"]
+    with empty_database.read() as session:
+        assert session.execute(text("SELECT count(*) FROM change_counter")).scalar_one() == 1
+
+
+def test_the_head_that_is_stated_is_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_current_head() == migrate.HEAD
+    assert {revision.revision for revision in script.walk_revisions()} == set(migrate.REVISIONS)
+
+
+def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(migrate.UnknownSchema, match="9999"):
+        migrate.upgrade(database)
