@@ -26,6 +26,8 @@ class CheckpointRef(Part):
     root_id: str
     path: str
     step: int
+    #: The best val/top1 so far was reached at it; the holder keeps the latest that has this.
+    best: bool = False
 
 
 class RunSpec(Part):
