@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pydantic import ValidationError
 
 
 def field_errors(error: ValidationError) -> dict[str, list[str]]:
     """Every complaint under the name of its field ("" where it concerns the whole), ready to show to a person."""
+    return sentences_by_field(error.errors(include_url=False))
+
+
+def sentences_by_field(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The same of pydantic's own list of errors, where that is what one has."""
     found: dict[str, list[str]] = {}
-    for item in error.errors(include_url=False):
+    for item in items:
         context = item.get("ctx") or {}
         named = context.get("field")
         field = str(named) if named else ".".join(str(part) for part in item["loc"])
