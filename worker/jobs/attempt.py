@@ -1,0 +1,126 @@
+"""One granted attempt: its files, its training process, and what is said when that is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from worker.contract.messages import Held, RunSpec
+from worker.jobs.courier import Courier
+from worker.jobs.devices import Slot
+from worker.jobs.ending import LastWord
+from worker.jobs.identity import Identity
+from worker.jobs.outbox import Outbox
+from worker.jobs.process_group import ProcessGroup, process_mark
+from worker.jobs.settings import Settings
+from worker.jobs.spool import Spool, SpoolHeader
+from worker.jobs.supervisor import Supervisor, trainer_environment
+from worker.jobs.training_log import TrainingLog
+from worker.jobs.wire import Assignment
+
+SPOOL_FOLDER = "spool"
+
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """To be run by the thread that makes it (see ProcessGroup)."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        held: Held,
+        *,
+        slots: Sequence[Slot],
+        threads: int,
+        identity: Identity,
+        settings: Settings,
+        courier: Courier,
+        trainers: set[int],
+        is_closing: Callable[[], bool],
+    ) -> None:
+        """`trainers` has the process id of the trainer in it for as long as there is one."""
+        self._spec = spec
+        self._held = held
+        self._slots = slots
+        self._threads = threads
+        self._identity = identity
+        self._settings = settings
+        self._courier = courier
+        self._trainers = trainers
+        self._is_closing = is_closing
+        self._outbox: Outbox | None = None
+
+    def train(self) -> LastWord | None:
+        """Returns when nothing of the training is left: what is to be said then, by `say_last`."""
+        try:
+            with closing(self._open_log()) as training_log:
+                return self._train(training_log)
+        except OSError as error:
+            log.error("run %s: %s", self._spec.run_id, error)
+            return LastWord("failed", {"reason": f"the worker cannot start the training: {error}"})
+
+    def say_last(self, word: LastWord | None) -> None:
+        """The last message of the attempt; with None it falls silent, for a later attempt has taken its place."""
+        outbox = self._outbox or self._open_outbox(None)
+        if word is None:
+            outbox.drop()
+        else:
+            outbox.say(word.kind, **word.body)
+        self._courier.wake()
+
+    def _train(self, training_log: TrainingLog) -> LastWord | None:
+        environment = trainer_environment(self._slots, threads=self._threads)
+        with closing(ProcessGroup(self._settings.trainer_command, environment=environment)) as group:
+            self._trainers.add(group.pid)
+            try:
+                self._outbox = self._open_outbox(group)
+                return self._supervisor(group, self._outbox, training_log).watch()
+            except Exception as error:  # whatever failed here, the run has to be let go in order
+                log.exception("run %s: its supervisor failed", self._spec.run_id)
+                return LastWord("released", {"reason": f"the worker failed: {error!r}", "crashed": True})
+            finally:
+                group.end()
+                self._trainers.discard(group.pid)
+
+    def _supervisor(self, group: ProcessGroup, outbox: Outbox, training_log: TrainingLog) -> Supervisor:
+        return Supervisor(
+            group,
+            assignment=self._assignment(),
+            outbox=outbox,
+            log=training_log,
+            settings=self._settings,
+            wake=self._courier.wake,
+            is_closing=self._is_closing,
+        )
+
+    def _assignment(self) -> Assignment:
+        return Assignment(
+            spec=self._spec,
+            files=self._settings.files,
+            root_id=self._identity.root_id,
+            threads=self._threads,
+            on_gpu=any(slot.is_gpu for slot in self._slots),
+            supervisor_pid=os.getpid(),
+        )
+
+    def _open_log(self) -> TrainingLog:
+        folder = self._settings.files / "runs" / self._spec.run_id / f"attempt-{self._spec.attempt}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return TrainingLog(folder / "train.log")
+
+    def _open_outbox(self, group: ProcessGroup | None) -> Outbox:
+        header = SpoolHeader(
+            worker_id=self._identity.worker_id,
+            boot_id=self._identity.boot_id,
+            run_id=self._spec.run_id,
+            attempt=self._spec.attempt,
+            claim_id=self._held.claim_id,
+            trainer_pid=group.pid if group else None,
+            trainer_mark=process_mark(group.pid) if group else "",
+        )
+        outbox = Outbox(Spool.create(self._settings.state / SPOOL_FOLDER, header))
+        self._courier.add(outbox)
+        return outbox

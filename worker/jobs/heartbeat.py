@@ -1,0 +1,73 @@
+"""The worker's sign of life, every few seconds and whenever what it holds has changed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+
+import redis
+
+from worker.contract.messages import WorkerGone, WorkerSeen
+from worker.jobs.courier import send
+from worker.jobs.devices import Slots
+from worker.jobs.holdings import Holdings
+from worker.jobs.identity import Identity
+
+BEAT_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """A thread of its own, so that nothing which a training does can hold it up."""
+
+    def __init__(self, connection: redis.Redis, *, identity: Identity, slots: Slots, holdings: Holdings) -> None:
+        self._redis = connection
+        self._identity = identity
+        self._slots = slots
+        self._holdings = holdings
+        self._hurry = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def beat_now(self) -> None:
+        """What is free or held has changed: the next training need not wait for the next beat."""
+        self._hurry.set()
+
+    def close(self) -> None:
+        """Says goodbye; nothing is heard of this boot afterwards."""
+        self._closing.set()
+        self._hurry.set()
+        self._thread.join(timeout=5)
+        who = self._identity
+        self._say(WorkerGone(worker_id=who.worker_id, boot_id=who.boot_id, at=datetime.now(UTC)))
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._say(self._seen())
+            self._hurry.wait(BEAT_SECONDS)
+            self._hurry.clear()
+
+    def _seen(self) -> WorkerSeen:
+        who = self._identity
+        return WorkerSeen(
+            worker_id=who.worker_id,
+            boot_id=who.boot_id,
+            host=who.host,
+            root_id=who.root_id,
+            devices=self._slots.names(),
+            free_devices=self._slots.free_names(),
+            holding=self._holdings.current(),
+            versions=who.versions,
+            at=datetime.now(UTC),
+        )
+
+    def _say(self, message: WorkerSeen | WorkerGone) -> None:
+        try:
+            send(self._redis, message)
+        except redis.RedisError as error:
+            log.debug("a heartbeat was not sent: %s", error)

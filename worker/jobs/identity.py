@@ -1,0 +1,84 @@
+"""Who this worker is: its name, which survives a restart, this start of it, and the storage root that it mounts."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_PACKAGES = ("torch", "torchvision", "numpy", "celery", "redis")
+
+
+@dataclass(frozen=True)
+class Identity:
+    worker_id: str
+    #: Of this start; another one is a message of the past.
+    boot_id: str
+    host: str
+    root_id: str
+    #: Of Python and the libraries that matter for a result.
+    versions: dict[str, str]
+
+
+def identify(*, state: Path, files: Path) -> Identity:
+    """Reads who this worker is from its folders, which it settles at its first start. Raises OSError, ValueError."""
+    host = socket.gethostname()
+    return Identity(
+        worker_id=_settled_id(state / "worker.json", prefix=f"{host}-"),
+        boot_id=uuid.uuid4().hex,
+        host=host,
+        root_id=_settled_id(files / "root.json", prefix=""),
+        versions=installed_versions(),
+    )
+
+
+def installed_versions() -> dict[str, str]:
+    """From the packages' metadata: importing torch only to ask would take seconds."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _settled_id(path: Path, *, prefix: str) -> str:
+    """The id in `path`; whoever comes first writes it, and it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps({"id": prefix + uuid.uuid4().hex[:12]}) + "\n", encoding="utf-8")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    found = content.get("id") if isinstance(content, dict) else None
+    if not isinstance(found, str):
+        raise ValueError(f'{path} does not hold {{"id": "..."}}; restore it, or remove it to begin anew')
+    return found
+
+
+@contextmanager
+def alone_in(state: Path) -> Iterator[None]:
+    """Holds the worker's folder against a second worker. Raises ValueError when another one has it."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another worker runs with the folder {state}; stop it, or set RESDROP_WORKER_STATE to another folder"
+            ) from None
+        yield

@@ -1,0 +1,93 @@
+"""The trainer's end of the pipes to its supervisor, and its certain end when that is gone. Never imports torch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import IO
+
+from worker.contract.messages import Part
+from worker.jobs.wire import MESSAGES_FD, Assignment, Order, Tick
+
+_PR_SET_PDEATHSIG = 1
+_TICK_SECONDS = 1.0
+
+
+def die_with_parent() -> None:
+    """Asks Linux to kill this process, and every one forked from it, when the parent dies.
+
+    It reaches even a process that is stuck in a kernel of the GPU; elsewhere only the end of stdin tells.
+    """
+    if sys.platform == "linux":
+        _ask_for_death_signal()
+        os.register_at_fork(after_in_child=_ask_for_death_signal)
+
+
+def _ask_for_death_signal() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Lifeline:
+    """What the supervisor wants, and the voice that it hears. Made once, by the trainer's main thread."""
+
+    def __init__(self, *, environment: Mapping[str, str] = os.environ) -> None:
+        """Waits for the assignment. Raises SystemExit when there is no supervisor to give one."""
+        self._voice = int(environment[MESSAGES_FD])
+        self._lock = threading.Lock()
+        self._ticked_at = 0.0
+        #: The newest order; None is "go on".
+        self.order: Order | None = None
+        orders = _take_stdin()
+        self.assignment = _assignment(orders)
+        threading.Thread(target=self._obey, args=(orders,), name="orders", daemon=True).start()
+
+    def say(self, report: Part) -> None:
+        """Any thread may speak. Without a supervisor to hear it, the whole group ends."""
+        line = report.model_dump_json().encode() + b"\n"
+        with self._lock:
+            try:
+                while line:
+                    line = line[os.write(self._voice, line) :]
+            except BrokenPipeError:
+                end_group()
+
+    def tick(self) -> None:
+        """Something went on. Cheap enough for every batch."""
+        now = time.monotonic()
+        if now - self._ticked_at >= _TICK_SECONDS:
+            self._ticked_at = now
+            self.say(Tick())
+
+    def _obey(self, orders: IO[str]) -> None:
+        for line in orders:
+            self.order = Order(line.strip())
+        end_group()
+
+
+def end_group() -> None:
+    """Ends this process and all that it started; a supervisor that died can do it no more."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _take_stdin() -> IO[str]:
+    """Moves stdin away from where a library might read it, or a forked loader close it under the waiting thread."""
+    orders = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return orders
+
+
+def _assignment(orders: IO[str]) -> Assignment:
+    line = orders.readline()
+    if not line:
+        raise SystemExit("no assignment came: the trainer is started by a worker, not by hand")
+    assignment = Assignment.model_validate_json(line)
+    if os.getppid() != assignment.supervisor_pid:
+        raise SystemExit("the supervisor has died")
+    return assignment

@@ -1,0 +1,45 @@
+"""What an earlier start of this worker left behind when it was killed: its spools, and perhaps its trainers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.contract.messages import LogLines, Sequenced
+from worker.jobs.courier import Courier
+from worker.jobs.outbox import Outbox
+from worker.jobs.process_group import kill_session, process_mark
+from worker.jobs.spool import SpoolHeader, read_spool, spool_paths
+from worker.jobs.training_log import TAIL_LINES
+
+log = logging.getLogger(__name__)
+
+
+def adopt_orphans(folder: Path, *, courier: Courier) -> None:
+    """Sends what every spool still holds, and releases the attempts that had not ended."""
+    for path in spool_paths(folder):
+        found = read_spool(path)
+        if found is None:
+            log.warning("the spool %s holds nothing that can be read and is removed", path)
+            path.unlink()
+            continue
+        spool, messages = found
+        end_remains(spool.header)
+        outbox = Outbox(spool, messages)
+        if not outbox.is_final:
+            log.info("run %s: releasing attempt %d, whose worker died", spool.header.run_id, spool.header.attempt)
+            outbox.say("released", reason="its worker died", crashed=True, log_tail=_log_tail(messages))
+        courier.add(outbox)
+
+
+def end_remains(header: SpoolHeader) -> None:
+    """Kills a trainer that has outlived its worker, before another one may train the same run."""
+    if header.trainer_pid is not None and process_mark(header.trainer_pid) == header.trainer_mark != "":
+        log.warning("run %s: a training process outlived its worker and is ended", header.run_id)
+        kill_session(header.trainer_pid)
+
+
+def _log_tail(messages: Sequence[Sequenced]) -> list[str]:
+    lines = [line for message in messages if isinstance(message, LogLines) for line in message.lines]
+    return lines[-TAIL_LINES:]

@@ -1,0 +1,44 @@
+"""Which checkpoints of a run may be deleted: never one that SQL might still need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from worker.contract.messages import CheckpointRef
+
+_NEWEST = 2
+
+
+@dataclass(frozen=True)
+class _Kept:
+    path: str
+    best: bool
+    #: The number of the message that told of it; 0 for an earlier attempt's, which SQL has long had.
+    seq: int = 0
+    is_damaged: bool = False
+
+
+class Retention:
+    """Keeps the newest two that are in SQL and the best; an own one has to be in SQL before anything goes."""
+
+    def __init__(self, earlier: Iterable[CheckpointRef]) -> None:
+        """`earlier`: of the attempts before, newest first."""
+        self._kept = [_Kept(ref.path, ref.best) for ref in reversed(list(earlier))]
+
+    def note_saved(self, path: str, *, best: bool, seq: int) -> None:
+        self._kept.append(_Kept(path, best, seq))
+
+    def note_damaged(self, path: str) -> None:
+        self._kept = [replace(kept, is_damaged=True) if kept.path == path else kept for kept in self._kept]
+
+    def take_surplus(self, *, acknowledged_through: int) -> list[str]:
+        """The paths to delete now; they are not named again."""
+        in_sql = [kept for kept in self._kept if kept.seq <= acknowledged_through]
+        if not any(kept.seq for kept in in_sql):
+            return []
+        sound = [kept for kept in in_sql if not kept.is_damaged]
+        best = [kept for kept in sound if kept.best]
+        surplus = [kept for kept in in_sql if kept not in (*sound[-_NEWEST:], *best[-1:])]
+        self._kept = [kept for kept in self._kept if kept not in surplus]
+        return [kept.path for kept in surplus]

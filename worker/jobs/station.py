@@ -1,0 +1,154 @@
+"""The worker itself: it hears rings, claims runs, and has them trained on its free slots."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import redis
+from pydantic import Field, ValidationError
+
+from worker.contract.errors import field_errors
+from worker.contract.messages import Claim, Held, RunSpec
+from worker.jobs.attempt import SPOOL_FOLDER, Attempt
+from worker.jobs.claim import obtain
+from worker.jobs.courier import Courier
+from worker.jobs.devices import Slot, Slots
+from worker.jobs.heartbeat import Heartbeat
+from worker.jobs.holdings import Holdings
+from worker.jobs.identity import Identity
+from worker.jobs.orphans import adopt_orphans
+from worker.jobs.process_group import kill_session
+from worker.jobs.settings import Settings
+
+_SLOTS_OF_A_RUN = 1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A run in hand and the slots taken for it."""
+
+    held: Held
+    slots: Sequence[Slot]
+
+
+class Station:
+    """What the trainings of one worker share. `hear` runs in several threads at a time."""
+
+    def __init__(self, connection: redis.Redis, *, settings: Settings, identity: Identity, slots: Slots) -> None:
+        self._redis = connection
+        self._settings = settings
+        self._identity = identity
+        self._slots = slots
+        self._holdings = Holdings()
+        self._courier = Courier(connection)
+        self._heartbeat = Heartbeat(connection, identity=identity, slots=slots, holdings=self._holdings)
+        self._trainers: set[int] = set()
+        self._is_closing = False
+
+    def open(self) -> None:
+        """Answers for what an earlier start held, and begins to be heard of."""
+        adopt_orphans(self._settings.state / SPOOL_FOLDER, courier=self._courier)
+        self._courier.start()
+        self._heartbeat.start()
+
+    def begin_closing(self) -> None:
+        """Takes nothing new and lets every training write its checkpoint and end. Safe in a signal handler."""
+        self._is_closing = True
+
+    def close(self) -> None:
+        """Says goodbye when every training has ended."""
+        if not self._courier.close(farewell_seconds=self._settings.farewell_seconds):
+            log.warning("not everything was acknowledged; the rest is sent at the next start")
+        self._heartbeat.close()
+
+    def kill_trainers(self) -> None:
+        """Ends every training without a checkpoint. Safe in a signal handler."""
+        for pid in list(self._trainers):
+            kill_session(pid)
+
+    def hear(self, ring: object) -> None:
+        """Trains what the ring asks for, if it is for this worker; returns when that has ended. Never raises."""
+        try:
+            spec = read_ring(ring)
+            if not self._is_closing and self._mounts(spec):
+                self._take_and_train(spec)
+        except ValidationError as error:
+            log.error("a ring was refused: %s", field_errors(error))
+        except Exception:  # the edge of the task; Celery would only log it in its own words
+            log.exception("a ring failed")
+
+    def _mounts(self, spec: RunSpec) -> bool:
+        """Is the newest checkpoint within reach? From an older one the run would silently lose steps."""
+        newest = spec.checkpoints[0] if spec.checkpoints else None
+        if newest is None or newest.root_id == self._identity.root_id:
+            return True
+        log.info("run %s lies in storage root %s, which is not mounted here", spec.run_id, newest.root_id)
+        return False
+
+    def _take_and_train(self, spec: RunSpec) -> None:
+        with self._hold(spec) as hold:
+            if hold is None or not self._obtain(hold):
+                return
+            self._holdings.note_trained(hold.held)
+            attempt = self._attempt(spec, hold)
+            word = attempt.train()
+        attempt.say_last(word)
+
+    @contextmanager
+    def _hold(self, spec: RunSpec) -> Iterator[Hold | None]:
+        """The run and the slots for it, or nothing; both are free again afterwards."""
+        held = Held(run_id=spec.run_id, attempt=spec.attempt, claim_id=uuid.uuid4().hex)
+        if not self._holdings.take(held):
+            yield None
+            return
+        slots = self._slots.take(_SLOTS_OF_A_RUN, device=spec.config.device)
+        try:
+            yield Hold(held, slots) if slots is not None else None
+        finally:
+            self._slots.give_back(slots or ())
+            self._holdings.let_go(held)
+            self._heartbeat.beat_now()
+
+    def _obtain(self, hold: Hold) -> bool:
+        claim = Claim(
+            **hold.held.model_dump(),
+            at=datetime.now(UTC),
+            worker_id=self._identity.worker_id,
+            devices=[slot.name for slot in hold.slots],
+        )
+        self._heartbeat.beat_now()
+        return obtain(self._redis, claim, is_closing=lambda: self._is_closing)
+
+    def _attempt(self, spec: RunSpec, hold: Hold) -> Attempt:
+        names = ", ".join(slot.name for slot in hold.slots)
+        log.info("run %s: attempt %d begins on %s", spec.run_id, spec.attempt, names)
+        return Attempt(
+            spec,
+            hold.held,
+            slots=hold.slots,
+            threads=self._slots.threads_each(),
+            identity=self._identity,
+            settings=self._settings,
+            courier=self._courier,
+            trainers=self._trainers,
+            is_closing=lambda: self._is_closing,
+        )
+
+
+class _Ring(RunSpec):
+    """A RunSpec from outside: its id names a folder."""
+
+    run_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    attempt: int = Field(ge=1)
+
+
+def read_ring(ring: object) -> RunSpec:
+    """The ring's content. Raises ValidationError for what is no ring."""
+    return _Ring.model_validate(ring)

@@ -1,0 +1,83 @@
+"""What a supervisor and its trainer tell each other: one JSON object on a line, each way through a pipe of its own.
+
+The trainer's first line on stdin is an Assignment, every later one an Order. It speaks through the file descriptor
+that MESSAGES_FD names.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from worker.contract.messages import Part, Point, RunSpec
+
+#: The environment variable that names the descriptor on which the trainer speaks.
+MESSAGES_FD = "RESDROP_MESSAGES_FD"
+
+
+class Order(StrEnum):
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class Assignment(Part):
+    """What to train and where its files are. `threads` is the slot's share of the CPUs."""
+
+    spec: RunSpec
+    files: Path
+    root_id: str
+    threads: int
+    on_gpu: bool
+    #: Whoever else turns out to be the parent, the supervisor has died meanwhile.
+    supervisor_pid: int
+
+
+class Tick(Part):
+    """Something went on: a step, a batch of an evaluation."""
+
+    kind: Literal["tick"] = "tick"
+
+
+class Measured(Part):
+    kind: Literal["measured"] = "measured"
+    point: Point
+
+
+class Told(Part):
+    """A message of the contract, its kind and its body; the supervisor adds run, attempt, claim and number."""
+
+    kind: Literal["told"] = "told"
+    message: str
+    body: dict[str, Any]
+
+
+class Damaged(Part):
+    """A checkpoint could not be read and was passed over; `reason` names the file."""
+
+    kind: Literal["damaged"] = "damaged"
+    path: str
+    reason: str
+
+
+class Outcome(StrEnum):
+    COMPLETED = "completed"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Ended(Part):
+    """The trainer's last word. `reason` is for a person, where the training failed."""
+
+    kind: Literal["ended"] = "ended"
+    outcome: Outcome
+    step: int = 0
+    elapsed_seconds: float = 0.0
+    reason: str = ""
+
+
+Report = Annotated[Tick | Measured | Told | Damaged | Ended, Field(discriminator="kind")]
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)
