@@ -1,0 +1,48 @@
+"""Granting a claim: which of those that heard the ring may train."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from backend.controller.workers import devices_taken
+from backend.db.tables import Attempt, Run
+from backend.runs.transitions import change_status
+from worker.contract.messages import Claim
+from worker.contract.status import Actor, Desired, RunStatus
+
+#: Claims are repeated every 2 s; who said one so long ago may have given up since.
+STALE_AFTER_SECONDS = 10.0
+
+
+def grant(session: Session, run: Run, claim: Claim, *, age_seconds: float) -> None:
+    """Gives the run to the claim if it may be trained now and nobody has it.
+
+    The answer is the run's key, whatever it is: a claimant reads there that another one holds the run, that a newer
+    attempt exists or that the run is not wanted any more.
+    """
+    if run.attempt != claim.attempt or age_seconds > STALE_AFTER_SECONDS:
+        return
+    if run.status != RunStatus.QUEUED or run.desired != Desired.RUN or not may_start(session, run):
+        return
+    if not change_status(session, run, to=RunStatus.STARTING, by=Actor.CONTROLLER, claim_id=claim.claim_id):
+        return
+    run.worker_id = claim.worker_id
+    run.not_before = None
+    devices_taken(session, run, claim.devices)
+    attempt = session.get(Attempt, (run.id, run.attempt))
+    if attempt is None:
+        attempt = Attempt(run_id=run.id, attempt=run.attempt, created_at=datetime.now(UTC))
+        session.add(attempt)
+    attempt.claim_id = claim.claim_id
+
+
+def may_start(session: Session, run: Run) -> bool:
+    """Has its pause after a crash passed, and is the run final that it comes after?"""
+    if run.not_before is not None and run.not_before > datetime.now(UTC):
+        return False
+    if run.after_id is None:
+        return True
+    previous = session.get(Run, run.after_id)
+    return previous is None or RunStatus(previous.status).is_final

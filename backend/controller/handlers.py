@@ -1,0 +1,192 @@
+"""What each message of an attempt does in SQL. They come in their order, each exactly once (see ingest.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.controller.exits import crash, leave
+from backend.db.changes import note_change
+from backend.db.tables import Attempt, Checkpoint, LogLine, Run, RunEvent
+from backend.metrics.ingest import rewind, store_points
+from backend.runs.transitions import change_status
+from worker.contract.messages import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    Completed,
+    Failed,
+    LogLines,
+    MetricBatch,
+    Notice,
+    Paused,
+    Released,
+    Sequenced,
+    Started,
+    Stopped,
+)
+from worker.contract.status import Actor, RunStatus
+
+LOG_LINES_KEPT = 5000
+_LINE_LENGTH = 4000
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who says it: an attempt of a run. `is_current` while no newer attempt has taken its place."""
+
+    session: Session
+    run: Run
+    attempt: Attempt
+
+    @property
+    def is_current(self) -> bool:
+        return self.attempt.attempt == self.run.attempt
+
+    @property
+    def holds(self) -> bool:
+        """Is it the one whose word changes the status?"""
+        return self.is_current and RunStatus(self.run.status).is_live
+
+
+def handle(speaker: Speaker, message: Sequenced) -> None:
+    _HANDLERS[type(message)](speaker, message)
+
+
+def _started(speaker: Speaker, message: Started) -> None:
+    session, run = speaker.session, speaker.run
+    speaker.attempt.started_step = message.step
+    if rewind(session, run, attempt=message.attempt, step=message.step):
+        note_change(session, "rewound", run.id, {"step": message.step})
+        _record(speaker, kind="rewound", text=f"went back to step {message.step}", at=message.at)
+    _drop_later_checkpoints(speaker, message)
+    if not speaker.is_current:
+        return
+    told = ("device", "threads", "parameters", "blocks", "versions", "epochs")
+    run.facts = run.facts | message.model_dump(include=set(told))
+    run.steps_per_epoch = message.steps_per_epoch
+    _show_step(run, message.step)
+    run.change = note_change(session, "run", run.id)
+    if run.status == RunStatus.STARTING:
+        change_status(session, run, to=RunStatus.RUNNING, by=Actor.HOLDER)
+
+
+def _drop_later_checkpoints(speaker: Speaker, message: Started) -> None:
+    """A later checkpoint that this attempt passed over (it was damaged) has no part in what follows from here."""
+    later = delete(Checkpoint).where(Checkpoint.run_id == message.run_id, Checkpoint.attempt < message.attempt)
+    speaker.session.execute(later.where(Checkpoint.step > message.step))
+
+
+def _metrics(speaker: Speaker, message: MetricBatch) -> None:
+    store_points(speaker.session, speaker.run, attempt=message.attempt, points=message.points)
+
+
+def _checkpoint_saved(speaker: Speaker, message: CheckpointSaved) -> None:
+    session, run = speaker.session, speaker.run
+    if not speaker.is_current and _is_superseded(speaker, message.step):
+        return
+    if message.best:
+        session.execute(update(Checkpoint).where(Checkpoint.run_id == run.id).values(best=False))
+    again = (Checkpoint.run_id == run.id, Checkpoint.root_id == message.root_id, Checkpoint.path == message.path)
+    session.execute(delete(Checkpoint).where(*again))
+    told = ("attempt", "root_id", "path", "step", "epoch", "elapsed_seconds", "size_bytes", "sha256", "best")
+    session.add(Checkpoint(run_id=run.id, created_at=message.at, **message.model_dump(include=set(told))))
+    if speaker.is_current:
+        run.crashes = 0
+    run.change = note_change(session, "run", run.id)
+
+
+def _is_superseded(speaker: Speaker, step: int) -> bool:
+    """Has a newer attempt gone on from before `step`?"""
+    newer = select(Attempt.attempt).where(
+        Attempt.run_id == speaker.run.id, Attempt.attempt > speaker.attempt.attempt, Attempt.started_step < step
+    )
+    return speaker.session.execute(newer.limit(1)).first() is not None
+
+
+def _checkpoint_removed(speaker: Speaker, message: CheckpointRemoved) -> None:
+    session, run = speaker.session, speaker.run
+    same = (Checkpoint.run_id == run.id, Checkpoint.root_id == message.root_id, Checkpoint.path == message.path)
+    session.execute(delete(Checkpoint).where(*same))
+    run.change = note_change(session, "run", run.id)
+
+
+def _log(speaker: Speaker, message: LogLines) -> None:
+    session, run = speaker.session, speaker.run
+    for line in message.lines[-LOG_LINES_KEPT:]:
+        # Postgres takes no NUL in a text.
+        shown = line.replace("\0", "�")[:_LINE_LENGTH]
+        session.add(LogLine(run_id=run.id, attempt=message.attempt, at=message.at, line=shown))
+    session.flush()
+    of_run = select(LogLine.id).where(LogLine.run_id == run.id).order_by(LogLine.id.desc())
+    oldest_kept = of_run.offset(LOG_LINES_KEPT - 1).limit(1).scalar_subquery()
+    session.execute(delete(LogLine).where(LogLine.run_id == run.id, LogLine.id < func.coalesce(oldest_kept, 0)))
+    note_change(session, "log", run.id)
+
+
+def _notice(speaker: Speaker, message: Notice) -> None:
+    _record(speaker, kind="notice", text=message.text, at=message.at)
+    speaker.run.change = note_change(speaker.session, "run", speaker.run.id)
+
+
+def _paused(speaker: Speaker, message: Paused) -> None:
+    if speaker.holds:
+        _show_step(speaker.run, message.step)
+        leave(speaker.session, speaker.run, by=Actor.HOLDER, reason=f"goes on after step {message.step}")
+
+
+def _stopped(speaker: Speaker, message: Stopped) -> None:
+    if speaker.holds:
+        leave(speaker.session, speaker.run, by=Actor.HOLDER, reason=message.reason or None)
+
+
+def _released(speaker: Speaker, message: Released) -> None:
+    if not speaker.holds:
+        return
+    if message.crashed:
+        crash(speaker.session, speaker.run, by=Actor.HOLDER, reason=message.reason, log_tail=message.log_tail)
+    else:
+        leave(speaker.session, speaker.run, by=Actor.HOLDER, reason=message.reason)
+
+
+def _completed(speaker: Speaker, message: Completed) -> None:
+    if speaker.holds:
+        _show_step(speaker.run, message.step)
+        speaker.run.elapsed_seconds = message.elapsed_seconds
+        change_status(speaker.session, speaker.run, to=RunStatus.COMPLETED, by=Actor.HOLDER)
+
+
+def _failed(speaker: Speaker, message: Failed) -> None:
+    if speaker.holds:
+        change_status(speaker.session, speaker.run, to=RunStatus.FAILED, by=Actor.HOLDER, reason=message.reason)
+
+
+def _show_step(run: Run, step: int) -> None:
+    run.step = step
+    if run.steps_per_epoch:
+        run.epoch = step / run.steps_per_epoch
+
+
+def _record(speaker: Speaker, *, kind: str, text: str, at: datetime) -> None:
+    event = RunEvent(run_id=speaker.run.id, at=at.astimezone(UTC), attempt=speaker.attempt.attempt, kind=kind)
+    event.text = text.replace("\0", "�")
+    speaker.session.add(event)
+
+
+_HANDLERS: dict[type[Sequenced], Callable[[Speaker, Any], None]] = {
+    Started: _started,
+    MetricBatch: _metrics,
+    CheckpointSaved: _checkpoint_saved,
+    CheckpointRemoved: _checkpoint_removed,
+    LogLines: _log,
+    Notice: _notice,
+    Paused: _paused,
+    Stopped: _stopped,
+    Released: _released,
+    Completed: _completed,
+    Failed: _failed,
+}

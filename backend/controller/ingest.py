@@ -1,0 +1,198 @@
+"""Entries of the stream into SQL: many in one transaction, each message of an attempt in its order and once.
+
+Of each attempt the highest sequence number without a gap is kept. What comes again is dropped, and so is what comes
+after a gap: the worker sends it again. A message that cannot be handled is set aside, counts as handled, and takes
+nothing else with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from backend.controller.claims import grant
+from backend.controller.handlers import Speaker, handle
+from backend.controller.set_aside import set_aside
+from backend.controller.stream import Entry
+from backend.controller.workers import devices_freed, worker_gone, worker_seen
+from backend.db.session import Database
+from backend.db.tables import Attempt, Run
+from worker.contract.messages import MESSAGE, Claim, Message, Sequenced, Started, WorkerGone, WorkerSeen
+from worker.contract.status import RunStatus
+
+#: How long one transaction may keep other writers waiting.
+TRANSACTION_SECONDS = 0.25
+#: What says that the database is away or busy, rather than that it refuses one message.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+
+log = logging.getLogger(__name__)
+
+
+class Unreadable(BaseModel):
+    """What is known of a message that the contract does not know, so that its number does not become a gap."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+    attempt: int
+    claim_id: str
+    seq: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """`message` is None where nothing can be told from the entry; `why` says why it is set aside."""
+
+    entry: Entry
+    message: Message | Unreadable | None
+    why: str = ""
+
+
+@dataclass
+class Outcome:
+    """What follows from entries that are committed. `entries` are those; they can be deleted from the stream."""
+
+    entries: list[str] = field(default_factory=list)
+    #: Runs that were spoken of; the answer is their key.
+    runs: dict[str, Run] = field(default_factory=dict)
+    #: The messages themselves, as signs of life.
+    heard: list[Message] = field(default_factory=list)
+    #: A device may have become free, or a run be queued: look at once for what can be rung.
+    rings: bool = False
+    set_aside: int = 0
+
+    def add(self, other: Outcome) -> None:
+        self.entries += other.entries
+        self.runs |= other.runs
+        self.heard += other.heard
+        self.rings = self.rings or other.rings
+        self.set_aside += other.set_aside
+
+
+def ingest(database: Database, entries: Sequence[Entry]) -> Outcome:
+    """Commits the first of `entries`, at least one, as many as a short transaction takes.
+
+    Raises one of DATABASE_AWAY when the database is; nothing was committed then that would not be recognised when it
+    comes again.
+    """
+    parsed = [parse(entry) for entry in entries]
+    try:
+        return _commit(database, parsed)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one message causes, the others have to come through
+        log.warning("a message among %d was refused (%s); taking them one by one", len(parsed), error)
+    outcome = Outcome()
+    for item in parsed:
+        outcome.add(_commit_alone(database, item))
+    return outcome
+
+
+def parse(entry: Entry) -> Parsed:
+    try:
+        return Parsed(entry, MESSAGE.validate_json(entry.body))
+    except ValidationError as error:
+        why = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False))
+    try:
+        return Parsed(entry, Unreadable.model_validate_json(entry.body), why)
+    except ValidationError:
+        return Parsed(entry, None, why)
+
+
+def _commit_alone(database: Database, item: Parsed) -> Outcome:
+    try:
+        return _commit(database, [item])
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is set aside for a person to look at
+        log.warning("entry %s is set aside: %s", item.entry.id, error)
+        return _commit(database, [Parsed(item.entry, _envelope(item.message), f"{type(error).__name__}: {error}")])
+
+
+def _envelope(message: Message | Unreadable | None) -> Unreadable | None:
+    if not isinstance(message, Sequenced):
+        return None
+    return Unreadable.model_validate(message, from_attributes=True)
+
+
+def _commit(database: Database, parsed: Sequence[Parsed]) -> Outcome:
+    with database.write() as session:
+        batch = _Batch(session, parsed)
+        until = time.monotonic() + TRANSACTION_SECONDS
+        for index, item in enumerate(parsed):
+            # A page is told of a transaction's rewind before its points, so points before a rewind need their own.
+            if index and (isinstance(item.message, Started) or time.monotonic() > until):
+                break
+            batch.take(item)
+    return batch.outcome
+
+
+class _Batch:
+    """One transaction. All its runs are locked first and in one order: no deadlock with the API's on Postgres."""
+
+    def __init__(self, session: Session, parsed: Sequence[Parsed]) -> None:
+        self._session = session
+        self.outcome = Outcome()
+        ids = {run_id for item in parsed for run_id in _runs_of(item.message)}
+        locked = select(Run).where(Run.id.in_(ids)).order_by(Run.id).with_for_update()
+        self._runs = {run.id: run for run in session.execute(locked).scalars()} if ids else {}
+
+    def take(self, item: Parsed) -> None:
+        message = item.message
+        self.outcome.entries.append(item.entry.id)
+        if isinstance(message, WorkerSeen):
+            self.outcome.rings |= worker_seen(self._session, message)
+        elif isinstance(message, WorkerGone):
+            worker_gone(self._session, message)
+        elif message is None:
+            self._set_aside(item, item.why)
+            return
+        elif message.run_id not in self._runs:
+            self._set_aside(item, item.why or f"there is no run {message.run_id}")
+            return
+        else:
+            self._take_of_run(item, message, self._runs[message.run_id])
+        if not isinstance(message, Unreadable):
+            self.outcome.heard.append(message)
+
+    def _take_of_run(self, item: Parsed, message: Claim | Sequenced | Unreadable, run: Run) -> None:
+        self.outcome.runs[run.id] = run
+        was_live, worker_id = RunStatus(run.status).is_live, run.worker_id
+        if isinstance(message, Claim):
+            grant(self._session, run, message, age_seconds=item.entry.age_seconds)
+        elif (attempt := self._next_of(run, message)) is None:
+            return
+        elif isinstance(message, Unreadable):
+            self._set_aside(item, item.why)
+        else:
+            handle(Speaker(self._session, run, attempt), message)
+        if was_live and not RunStatus(run.status).is_live:
+            devices_freed(self._session, run, worker_id or "")
+            self.outcome.rings = True
+
+    def _next_of(self, run: Run, message: Sequenced | Unreadable) -> Attempt | None:
+        """The attempt that says it, if this is the next of its messages; it counts as taken in then."""
+        attempt = self._session.get(Attempt, (run.id, message.attempt))
+        if attempt is None or attempt.claim_id != message.claim_id or message.seq != attempt.ingested_through + 1:
+            return None
+        attempt.ingested_through = message.seq
+        if message.attempt == run.attempt:
+            run.ingested_through = message.seq
+        return attempt
+
+    def _set_aside(self, item: Parsed, why: str) -> None:
+        self.outcome.set_aside += 1
+        set_aside(self._session, item.entry, why)
+
+
+def _runs_of(message: Message | Unreadable | None) -> list[str]:
+    if isinstance(message, WorkerSeen):
+        return [held.run_id for held in message.holding]
+    return [] if message is None or isinstance(message, WorkerGone) else [message.run_id]

@@ -1,0 +1,48 @@
+"""Which runs' keys have to be said again, so that holders know what is wanted and what has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from backend.db.tables import Run
+from backend.doorbell import Doorbell
+
+#: A run whose key says the same but for `ingested_through` is published at most so often.
+PUBLISH_EVERY_SECONDS = 0.1
+_FORGET_AFTER_SECONDS = 60.0
+
+
+class KeyPublisher:
+    """Collects runs after their commit; those whose revision is new are published by the next flush, others soon."""
+
+    def __init__(self, doorbell: Doorbell, clock: Callable[[], float]) -> None:
+        self._doorbell = doorbell
+        self._clock = clock
+        self._wanted: dict[str, Run] = {}
+        self._published: dict[str, tuple[int, float]] = {}
+
+    def want(self, runs: Iterable[Run]) -> None:
+        self._wanted.update((run.id, run) for run in runs)
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._wanted)
+
+    def flush(self, *, everything: bool = False) -> bool:
+        """Publishes what is due; False when Redis didn't take it (it stays wanted)."""
+        now = self._clock()
+        for run in list(self._wanted.values()):
+            if not everything and not self._is_due(run, now):
+                continue
+            if not self._doorbell.publish_key(run):
+                return False
+            del self._wanted[run.id]
+            self._published[run.id] = (run.revision, now)
+        self._published = {
+            run_id: last for run_id, last in self._published.items() if now - last[1] < _FORGET_AFTER_SECONDS
+        }
+        return True
+
+    def _is_due(self, run: Run, now: float) -> bool:
+        revision, at = self._published.get(run.id, (None, 0.0))
+        return revision != run.revision or now - at >= PUBLISH_EVERY_SECONDS

@@ -1,0 +1,109 @@
+"""Which queued runs are rung: the oldest, as many as there are free devices that suit them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.controller.claims import may_start
+from backend.db.session import Database
+from backend.db.tables import Checkpoint, Run, Worker
+from backend.doorbell import Doorbell, spec_of
+from worker.contract.config import Device
+from worker.contract.messages import RunSpec
+from worker.contract.status import Desired, RunStatus
+
+RING_EVERY_SECONDS = 5.0
+#: The API rings what it queues; only when nothing came of that is it rung from here.
+LEFT_TO_THE_API = timedelta(seconds=2)
+#: A worker that was not heard for longer is not counted on.
+WORKER_FRESH = timedelta(seconds=10)
+_LOOKED_AT = 500
+
+log = logging.getLogger(__name__)
+
+
+class Ringing:
+    """Remembers what was rung when; a ring may come to nothing, and is repeated."""
+
+    def __init__(self, database: Database, doorbell: Doorbell, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._doorbell = doorbell
+        self._clock = clock
+        self._rung: dict[tuple[str, int], float] = {}
+        self._urged = True
+
+    def urge(self) -> None:
+        """A device is free or a run is queued that was not: the next look rings, however short ago it did."""
+        self._urged = True
+
+    def look(self) -> None:
+        """Rings what is due."""
+        with self._database.read() as session:
+            chosen = choose(session)
+            due = [run for run in chosen if self._urged or self._is_due(run)]
+            specs = [spec for run in due if (spec := _spec(session, run)) is not None]
+        self._urged = False
+        kept = {(run.id, run.attempt) for run in chosen}
+        self._rung = {rung: at for rung, at in self._rung.items() if rung in kept}
+        for spec in specs:
+            self._rung[(spec.run_id, spec.attempt)] = self._clock()
+            if not self._doorbell.ring(spec):
+                return
+            log.info("run %s: attempt %d is rung", spec.run_id, spec.attempt)
+
+    def _is_due(self, run: Run) -> bool:
+        rung_at = self._rung.get((run.id, run.attempt))
+        if rung_at is None:
+            return datetime.now(UTC) - run.queued_at >= LEFT_TO_THE_API
+        return self._clock() - rung_at >= RING_EVERY_SECONDS
+
+
+def choose(session: Session) -> list[Run]:
+    """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
+    oldest = select(Run).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
+    queued = session.execute(oldest.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT)).scalars().all()
+    if not queued:
+        return []
+    workers = _fresh_workers(session)
+    free = {worker.id: list(worker.free_devices) for worker in workers}
+    chosen = []
+    for run in queued:
+        if not any(free.values()):
+            break
+        if may_start(session, run) and _take_device(session, run, workers, free):
+            chosen.append(run)
+    return chosen
+
+
+def _fresh_workers(session: Session) -> Sequence[Worker]:
+    fresh = select(Worker).where(Worker.gone.is_(False), Worker.seen_at > datetime.now(UTC) - WORKER_FRESH)
+    return session.execute(fresh.order_by(Worker.id)).scalars().all()
+
+
+def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: dict[str, list[str]]) -> bool:
+    """Takes a device for `run` out of `free`; a run with checkpoints needs a worker that has their storage root."""
+    roots = set(session.execute(select(Checkpoint.root_id).where(Checkpoint.run_id == run.id)).scalars())
+    on_gpu = run.config.get("device") == Device.CUDA
+    for worker in workers:
+        suitable = [name for name in free[worker.id] if name.startswith("cuda") or not on_gpu]
+        if suitable and (not roots or worker.root_id in roots):
+            free[worker.id].remove(suitable[0])
+            return True
+    return False
+
+
+def _spec(session: Session, run: Run) -> RunSpec | None:
+    """None where a run's configuration is not one that this version knows."""
+    saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
+    checkpoints = session.execute(saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())).scalars().all()
+    try:
+        return spec_of(run, list(checkpoints))
+    except ValidationError as error:
+        log.error("run %s cannot be rung, its configuration is not valid: %s", run.id, error)
+        return None

@@ -1,0 +1,27 @@
+"""Messages that could not be taken in: kept for a person to look at, the newest of them, and counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from backend.controller.stream import Entry
+from backend.db.tables import SetAside
+
+KEPT = 1000
+_LENGTH = 10_000
+
+
+def set_aside(session: Session, entry: Entry, why: str) -> None:
+    kept = SetAside(at=datetime.now(UTC), entry_id=entry.id, why=_text(why), message=_text(entry.body))
+    session.add(kept)
+    session.flush()
+    newest = select(func.max(SetAside.id)).scalar_subquery()
+    session.execute(delete(SetAside).where(SetAside.id <= newest - KEPT))
+
+
+def _text(text: str) -> str:
+    """Postgres takes no NUL in a text."""
+    return text.replace("\0", "�")[:_LENGTH]

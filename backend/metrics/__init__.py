@@ -1,0 +1,1 @@
+"""Metrics: taking them in, reading them out, and the live stream."""
