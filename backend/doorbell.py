@@ -7,10 +7,14 @@ that is away, wiped or late loses nothing.
 from __future__ import annotations
 
 import logging
+from urllib.parse import quote
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.retry import Retry
 
 from backend.db.tables import Checkpoint, Run
 from worker.contract import names
@@ -96,10 +100,16 @@ class Doorbell:
 
 
 def connect(redis_url: str) -> redis.Redis:
-    """A client that notices a half-open connection, and whose blocking reads stay below that limit."""
+    """A client that notices a half-open connection, and whose blocking reads stay below that limit.
+
+    It tries a command a second time at once, which mends a connection that broke while idle. What is no UTF-8 is
+    read as far as it is some, so that a broken entry can be set aside.
+    """
     return redis.Redis.from_url(
         redis_url,
         decode_responses=True,
+        encoding_errors="replace",
+        retry=Retry(NoBackoff(), 1),
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=2.0,
         health_check_interval=10,
@@ -107,10 +117,16 @@ def connect(redis_url: str) -> redis.Redis:
 
 
 def celery_url(redis_url: str) -> str:
-    """kombu's spelling of a redis-py address: a unix socket is redis+socket:// with the database as virtual_host."""
+    """kombu's spelling of a redis-py address: a unix socket is redis+socket:// with the database as virtual_host.
+
+    The password stands before the path even for a socket: kombu passes over one that is given in the query.
+    """
     if not redis_url.startswith("unix://"):
         return redis_url
-    return redis_url.replace("unix://", "redis+socket://", 1).replace("db=", "virtual_host=")
+    parts = parse_url(redis_url)  # type: ignore[no-untyped-call]
+    user, password = parts.get("username") or "", parts.get("password") or ""
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
+    return f"redis+socket://{login}{quote(parts['path'])}?virtual_host={parts.get('db', 0)}"
 
 
 def key_of(run: Run) -> RunKey:
