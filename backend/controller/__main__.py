@@ -22,7 +22,8 @@ log = logging.getLogger("backend.controller")
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("backend").setLevel(logging.INFO)
     try:
         settings = Settings.from_environment()
     except ValueError as error:

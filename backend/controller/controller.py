@@ -35,6 +35,7 @@ DRAIN_SECONDS = 10.0
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 #: So many of the runs that changed last have their keys published every round, beside all live ones.
 RECENT_RUNS = 50
+AWAY = (redis.RedisError, *DATABASE_AWAY)
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Controller:
 
     def _note_failure(self, error: Exception, failures: int) -> None:
         self._judge.excuse()
-        if not isinstance(error, redis.RedisError | DATABASE_AWAY):
+        if not isinstance(error, AWAY):
             log.exception("a turn failed; trying again")
         elif failures == 0:
             log.warning("Redis or the database is away; trying again: %s", error)
@@ -159,5 +160,5 @@ class Controller:
                     break
                 self._take_in(entries)
             self._keys.flush(everything=True)
-        except (redis.RedisError, *DATABASE_AWAY) as error:
+        except AWAY as error:
             log.warning("the stream could not be drained; the next controller goes on with it: %s", error)
