@@ -1,0 +1,204 @@
+"""Pre-activation ResNets (He et al. 2016b) whose residual branches can be skipped, and their keyed first weights.
+
+Every unit is norm, ReLU, convolution. Identity shortcuts take the raw input; a block that changes shape applies its
+shortcut to its first norm and ReLU, so those run even when the branch is skipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worker.engine.keys import generator
+from worker.engine.stochastic_depth import Gates, survival_probabilities
+
+CIFAR_WIDTHS = (16, 32, 64)
+BOTTLENECK_STAGES = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BOTTLENECK_WIDTHS = (64, 128, 256, 512)
+EXPANSION = 4
+
+
+class Block(nn.Module):
+    """A residual block; `survival` scales its branch at test time and has no effect in training."""
+
+    bn1: nn.BatchNorm2d
+    shortcut: nn.Module | None
+    survival: float
+
+    def forward(self, x: Tensor, *, is_open: bool = True) -> Tensor:
+        if self.shortcut is None:
+            return x + self._scaled(self.branch(F.relu(self.bn1(x)))) if is_open else x
+        activated = F.relu(self.bn1(x))
+        shortcut: Tensor = self.shortcut(activated)
+        return shortcut + self._scaled(self.branch(activated)) if is_open else shortcut
+
+    def branch(self, activated: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _scaled(self, branch: Tensor) -> Tensor:
+        return branch if self.training or self.survival == 1.0 else branch * self.survival
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions; the shortcut of a CIFAR network has no parameters."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, survival: float) -> None:
+        super().__init__()
+        self.survival = survival
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = _conv(inputs, outputs, 3, stride=stride)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = _conv(outputs, outputs, 3)
+        self.shortcut = None if inputs == outputs and stride == 1 else PaddedShortcut(outputs - inputs, stride)
+
+    def branch(self, activated: Tensor) -> Tensor:
+        hidden = F.relu(self.bn2(self.conv1(activated)))
+        outputs: Tensor = self.conv2(hidden)
+        return outputs
+
+
+class Bottleneck(Block):
+    """1x1, 3x3 with the stride, 1x1; the shortcut projects where the shape changes, without a norm of its own."""
+
+    def __init__(self, inputs: int, width: int, *, stride: int, survival: float) -> None:
+        super().__init__()
+        outputs = width * EXPANSION
+        self.survival = survival
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = _conv(inputs, width, 1)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv2 = _conv(width, width, 3, stride=stride)
+        self.bn3 = nn.BatchNorm2d(width)
+        self.conv3 = _conv(width, outputs, 1)
+        self.shortcut = None if inputs == outputs and stride == 1 else _conv(inputs, outputs, 1, stride=stride)
+
+    def branch(self, activated: Tensor) -> Tensor:
+        hidden = F.relu(self.bn2(self.conv1(activated)))
+        hidden = F.relu(self.bn3(self.conv2(hidden)))
+        outputs: Tensor = self.conv3(hidden)
+        return outputs
+
+
+class PaddedShortcut(nn.Module):
+    """The paper's parameter-free shortcut: every `stride`-th pixel, new channels zero (He et al. 2016, option A)."""
+
+    def __init__(self, new_channels: int, stride: int) -> None:
+        super().__init__()
+        self.new_channels = new_channels
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+
+
+class ResNet(nn.Module):
+    """[N, 3, H, W] -> [N, classes]. `gates` says which blocks run in this pass; None runs them all."""
+
+    def __init__(self, stem: nn.Module, stages: nn.Sequential, *, features: int, num_classes: int) -> None:
+        super().__init__()
+        self.stem = stem
+        self.stages = stages
+        self.norm = nn.BatchNorm2d(features)
+        self.classifier = nn.Linear(features, num_classes)
+
+    def forward(self, x: Tensor, *, gates: Gates | None = None) -> Tensor:
+        blocks = self.blocks()
+        x = self.stem(x)
+        for block, is_open in zip(blocks, gates or (True,) * len(blocks), strict=True):
+            x = block(x, is_open=is_open)
+        # A mean, and not AdaptiveAvgPool2d, whose backward pass on CUDA is not deterministic.
+        logits: Tensor = self.classifier(F.relu(self.norm(x)).mean((2, 3)))
+        return logits
+
+    def blocks(self) -> list[Block]:
+        """All residual blocks in the order in which they run; block l of the paper is `blocks()[l - 1]`."""
+        return [block for stage in self.stages for block in stage]  # type: ignore[attr-defined]
+
+    @property
+    def survival(self) -> tuple[float, ...]:
+        return tuple(block.survival for block in self.blocks())
+
+
+def build(
+    *, depth: int, num_classes: int, sd: bool = False, pL: float = 0.5, zero_init: bool = False, seed: int = 0
+) -> ResNet:
+    """A network on the CPU with its first weights; twins with and without `sd` start from the same ones."""
+    model = skeleton(depth=depth, num_classes=num_classes, pL=pL if sd else 1.0).to_empty(device="cpu")
+    initialise(model, seed=seed, zero_init=zero_init)
+    return model
+
+
+def skeleton(*, depth: int, num_classes: int, pL: float = 1.0) -> ResNet:
+    """The network on torch's meta device: shapes without memory, for `build` and for counting."""
+    counts = BOTTLENECK_STAGES.get(depth) or ((depth - 2) // 6,) * 3
+    survival = iter(survival_probabilities(blocks=sum(counts), pL=pL))
+    with torch.device("meta"):
+        return _bottleneck(counts, num_classes, survival) if depth in BOTTLENECK_STAGES else _cifar(
+            counts, num_classes, survival
+        )
+
+
+def initialise(model: ResNet, *, seed: int, zero_init: bool = False) -> None:
+    """He et al. 2015 by fan-out for convolutions; norms 1 and 0; a classifier of unit gain without bias.
+
+    Each weight depends on (seed, its name) alone. `zero_init` starts every block as the identity (Goyal et al. 2017).
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Conv2d):
+            fan_out = module.out_channels * math.prod(module.kernel_size)
+            _fill(module.weight, seed=seed, name=f"{name}.weight", std=math.sqrt(2.0 / fan_out))
+    _fill(model.classifier.weight, seed=seed, name="classifier.weight", std=model.classifier.in_features**-0.5)
+    nn.init.zeros_(model.classifier.bias)
+    if zero_init:
+        for block in model.blocks():
+            nn.init.zeros_(_last_convolution(block).weight)
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _fill(weight: Tensor, *, seed: int, name: str, std: float) -> None:
+    with torch.no_grad():
+        weight.normal_(0.0, std, generator=generator("weight", seed, name))
+
+
+def _last_convolution(block: Block) -> nn.Conv2d:
+    return block.conv3 if isinstance(block, Bottleneck) else block.conv2  # type: ignore[return-value]
+
+
+def _cifar(counts: tuple[int, ...], num_classes: int, survival: Iterator[float]) -> ResNet:
+    stages = []
+    inputs = CIFAR_WIDTHS[0]
+    for stage, (width, count) in enumerate(zip(CIFAR_WIDTHS, counts, strict=True)):
+        blocks = []
+        for index in range(count):
+            stride = 2 if stage > 0 and index == 0 else 1
+            blocks.append(BasicBlock(inputs, width, stride=stride, survival=next(survival)))
+            inputs = width
+        stages.append(nn.Sequential(*blocks))
+    return ResNet(_conv(3, CIFAR_WIDTHS[0], 3), nn.Sequential(*stages), features=inputs, num_classes=num_classes)
+
+
+def _bottleneck(counts: tuple[int, ...], num_classes: int, survival: Iterator[float]) -> ResNet:
+    stages = []
+    inputs = BOTTLENECK_WIDTHS[0]
+    for stage, (width, count) in enumerate(zip(BOTTLENECK_WIDTHS, counts, strict=True)):
+        blocks = []
+        for index in range(count):
+            stride = 2 if stage > 0 and index == 0 else 1
+            blocks.append(Bottleneck(inputs, width, stride=stride, survival=next(survival)))
+            inputs = width * EXPANSION
+        stages.append(nn.Sequential(*blocks))
+    stem = nn.Sequential(_conv(3, BOTTLENECK_WIDTHS[0], 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1))
+    return ResNet(stem, nn.Sequential(*stages), features=inputs, num_classes=num_classes)
+
+
+def _conv(inputs: int, outputs: int, size: int, *, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
