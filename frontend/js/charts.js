@@ -1,0 +1,86 @@
+import { number, percent, share } from "./format.js";
+import { smooth } from "./smoothing.js";
+
+/** The charts of a run: each `metrics` entry is [metric, label, place in CURVE_COLOURS]. */
+export const CHARTS = [
+  { key: "loss", title: "Loss", metrics: [["train/loss", "train", 0], ["val/loss", "validation", 1]], hasLog: true },
+  {
+    key: "accuracy",
+    title: "Accuracy",
+    yTitle: "%",
+    metrics: [["train/top1", "train top-1", 0], ["val/top1", "val top-1", 1], ["val/top5", "val top-5", 2]],
+    format: percent,
+  },
+  { key: "lr", title: "Learning rate", metrics: [["lr", "learning rate", 5]], isExact: true, rangeMode: "tozero" },
+  { key: "throughput", title: "Images per second", metrics: [["images_per_second", "images/s", 7]], rangeMode: "tozero" },
+  { key: "sd-depth", title: "Blocks run", metrics: [["sd/depth", "blocks", 3]], rangeMode: "tozero", isOptional: true },
+  {
+    key: "sd-compute",
+    title: "Share of full compute",
+    metrics: [["sd/compute", "compute", 8]],
+    rangeMode: "tozero",
+    format: share,
+    isOptional: true,
+  },
+];
+
+/** For comparing runs: one chart for each metric, one curve for each run. */
+export const COMPARED = [
+  { key: "val-top1", title: "Validation top-1", metric: "val/top1", yTitle: "%", format: percent },
+  { key: "train-loss", title: "Training loss", metric: "train/loss", hasLog: true },
+  { key: "val-loss", title: "Validation loss", metric: "val/loss", hasLog: true },
+  { key: "train-top1", title: "Training top-1", metric: "train/top1", yTitle: "%", format: percent },
+  { key: "throughput", title: "Images per second", metric: "images_per_second", rangeMode: "tozero" },
+  { key: "lr", title: "Learning rate", metric: "lr", isExact: true, rangeMode: "tozero" },
+  { key: "val-top5", title: "Validation top-5", metric: "val/top5", yTitle: "%", format: percent },
+  { key: "sd-depth", title: "Blocks run", metric: "sd/depth", rangeMode: "tozero", isOptional: true },
+  {
+    key: "sd-compute",
+    title: "Share of full compute",
+    metric: "sd/compute",
+    rangeMode: "tozero",
+    format: share,
+    isOptional: true,
+  },
+];
+
+const KNOWN = new Set(CHARTS.flatMap((chart) => chart.metrics.map(([name]) => name)));
+
+const slug = (name) => name.replace(/[^a-zA-Z0-9]+/g, "-");
+
+/** Charts for metrics that this page has no special place for (of the GPU, of the host, of later versions). */
+export function otherCharts(names) {
+  return names
+    .filter((name) => !KNOWN.has(name))
+    .sort()
+    .map((name, index) => ({ key: slug(name), title: name, metrics: [[name, name, index % 12]], isOptional: true }));
+}
+
+/** Seconds, minutes or hours, whichever keeps the numbers short: {scale, title}. */
+export function timeUnit(seconds) {
+  if (seconds < 600) return { scale: 1, title: "seconds of training" };
+  if (seconds < 3 * 3600) return { scale: 60, title: "minutes of training" };
+  return { scale: 3600, title: "hours of training" };
+}
+
+const lastOf = (values) => values.findLast((value) => value !== null && value !== undefined);
+
+/** The newest value of a series, as the chart shows it. */
+export function latest(series, chart) {
+  return series ? (chart.format ?? number)(lastOf(series.values)) : null;
+}
+
+/** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */
+export function curve({ label, colour, series, view, chart, scale }) {
+  const weight = chart.isExact ? 0 : view.smoothing;
+  const x = scale === 1 ? series.x : series.x.map((value) => value / scale);
+  const values = smooth(series.values, weight);
+  return { label, colour, x, values, raw: weight ? series.values : null };
+}
+
+/** The x axis of a figure that shows `series`: {xTitle, xKey, scale}. */
+export function axisOf(allSeries, axis, title) {
+  if (axis !== "time") return { xTitle: title, xKey: axis, scale: 1 };
+  const unit = timeUnit(Math.max(0, ...allSeries.map((series) => series.x.at(-1) ?? 0)));
+  return { xTitle: unit.title, xKey: unit.title, scale: unit.scale };
+}

@@ -1,0 +1,48 @@
+import { element, fill, html, refs, setAttribute, setText } from "../html.js";
+
+const card = ({ key, title }) => html`
+  <figure class="chart" data-testid="chart-${key}" aria-labelledby="chart-${key}-title">
+    <figcaption class="chart__head">
+      <h3 id="chart-${key}-title">${title}</h3>
+      <ul class="legend" data-ref="legend"></ul>
+      <button type="button" class="chart__reset" data-ref="reset" aria-label="Reset the zoom of ${title}">Reset zoom</button>
+    </figcaption>
+    <div class="chart__plot" role="img" data-ref="plot"></div>
+    <p class="chart__empty" data-ref="empty">No points yet</p>
+  </figure>`;
+
+const entry = ({ label, colour }) => html`
+  <li title="${label}"><span class="swatch swatch--line" style="background:${colour}"></span><span>${label}</span>
+    <span class="legend__value"></span></li>`;
+
+/** One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes [{label, colour, value}]. */
+export function createChartCard({ key, title, isCompact }, { plots, signal }) {
+  const node = element(card({ key, title }));
+  const { legend, reset, plot, empty } = refs(node);
+  legend.classList.toggle("legend--compact", Boolean(isCompact));
+  let shown = "";
+  const chart = plots.chart(plot, {
+    name: key,
+    signal,
+    onZoom: (isZoomed) => node.classList.toggle("chart--zoomed", isZoomed),
+    onFailure: (error) => setText(empty, error.message),
+  });
+  reset.addEventListener("click", () => chart.resetZoom());
+
+  function showLegend(entries) {
+    const drawn = JSON.stringify(entries.map(({ label, colour }) => [label, colour]));
+    if (drawn !== shown) fill(legend, html`${entries.map(entry)}`);
+    shown = drawn;
+    entries.forEach(({ value }, index) => setText(legend.children[index].lastElementChild, value));
+    setAttribute(plot, "aria-label", `${title}: ${entries.map(({ label, value }) => `${label} ${value ?? ""}`).join(", ")}`);
+  }
+
+  return {
+    node,
+    showLegend,
+    draw(build, { hasPoints }) {
+      node.classList.toggle("chart--empty", !hasPoints);
+      if (hasPoints) chart.draw(build);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { measured, setting } from "../format.js";
+import { html } from "../html.js";
+import { icon } from "../icons.js";
+import { paths } from "../router.js";
+
+const runHeading = (colours) => (run) => html`
+  <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}"><span class="swatch" aria-hidden="true"
+    style="background:${colours.get(run.id)}"></span>${run.name}</a></th>`;
+
+function matrix({ label, runs, colours, rows, testid }) {
+  return html`
+    <div class="scroller" tabindex="0" role="region" aria-label="${label}"><table class="matrix" data-testid="${testid}">
+      <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>${runs.map(runHeading(colours))}</tr></thead>
+      <tbody>${rows}</tbody></table></div>`;
+}
+
+/** The ids whose value is the best; none where there is nothing to choose. */
+export function bestOf({ values, better }) {
+  const known = Object.entries(values).filter(([, value]) => typeof value === "number");
+  const distinct = new Set(known.map(([, value]) => value));
+  if (!better || distinct.size < 2) return new Set();
+  const best = better === "higher" ? Math.max(...distinct) : Math.min(...distinct);
+  return new Set(known.filter(([, value]) => value === best).map(([id]) => id));
+}
+
+const resultRow = (runs) => (result) => {
+  const best = bestOf(result);
+  return html`<tr><th scope="row">${result.label}</th>${runs.map(({ id }) => html`
+    <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
+      best.has(id) ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">better</span></span>` : ""}</td>`)}</tr>`;
+};
+
+export function resultsTable({ runs, results }, colours) {
+  return matrix({ label: "Results", runs, colours, rows: results.map(resultRow(runs)), testid: "results" });
+}
+
+const differenceRow = (runs) => ({ field, label, values }) => html`
+  <tr><th scope="row" title="${field}">${label}</th>${runs.map(({ id }) => html`<td>${setting(values[id])}</td>`)}</tr>`;
+
+export function differencesTable({ runs, differences }, colours) {
+  if (!differences.length) return html`<p class="hint">These runs have the same settings.</p>`;
+  return matrix({ label: "Settings that differ", runs, colours, rows: differences.map(differenceRow(runs)), testid: "differences" });
+}

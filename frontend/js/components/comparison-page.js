@@ -1,0 +1,90 @@
+import { ago, localTime } from "../format.js";
+import { element, fill, html, refs } from "../html.js";
+import { icon } from "../icons.js";
+import { paths } from "../router.js";
+import { allows } from "../status.js";
+import { throttled } from "../throttle.js";
+import { createCompareView } from "./compare-view.js";
+import { actOnMany } from "./run-actions.js";
+import { verdict } from "./verdict.js";
+
+const BUTTONS = [["pause", "Pause all"], ["resume", "Resume all"], ["stop", "Stop all"]];
+
+const page = (comparison) => html`
+  <div class="page page--wide">
+    <nav class="crumbs" aria-label="Breadcrumb"><a href="${paths.compare()}">Compare</a><span aria-hidden="true">/</span>
+      <code>${comparison.id}</code></nav>
+    <div class="page__head">
+      <div><h1 data-testid="comparison-name">${comparison.name}</h1><p class="page__sub">Baseline against stochastic depth ·
+        ${comparison.mode} · <time datetime="${comparison.created_at}"
+          title="${localTime(comparison.created_at)}">${ago(comparison.created_at)}</time></p></div>
+      <div class="button-row" data-ref="actions">${BUTTONS.map(([action, label]) => html`<button type="button" class="button"
+        data-action="${action}" data-testid="all-${action}">${icon(action)}<span>${label}</span></button>`)}</div>
+    </div>
+    <ul class="callouts">${(comparison.warnings ?? []).map((text) => html`<li class="callout callout--warning">${
+      icon("warning")}<span>${text}</span></li>`)}</ul>
+    <section class="panel" aria-labelledby="verdict-title"><h2 id="verdict-title" class="section-title">Verdict</h2>
+      <div data-ref="verdict" role="status"></div></section>
+    <div data-ref="view"></div>
+  </div>`;
+
+/** A comparison: its pairs, their curves and, once a pair has finished, what it says. */
+export async function comparisonPage(container, app) {
+  const { api, runs, params, signal } = app;
+  document.title = "Comparison · ResDrop";
+  try {
+    const comparison = await api.comparison(params.id, signal);
+    const first = await api.compare(comparison.runs.map((run) => run.id), signal);
+    runs.putAll(first.runs);
+    build(container, app, comparison, first);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    fill(container, html`<div class="empty" data-testid="missing"><h1>This comparison cannot be shown</h1>
+      <p>${error.message}</p><a class="button" href="${paths.compare()}">To the comparisons</a></div>`);
+  }
+}
+
+function build(container, app, comparison, first) {
+  const { runs, signal } = app;
+  const root = element(page(comparison));
+  const places = refs(root);
+  const ids = comparison.runs.map((run) => run.id);
+  document.title = `${comparison.name} · ResDrop`;
+  places.view.append(createCompareView(first, app, { isRemovable: false }).node);
+  container.append(root);
+
+  const members = () => ids.map((id) => runs.get(id)).filter(Boolean);
+  const allowed = (action) => members().filter((run) => allows(run, action)).map((run) => run.id);
+  places.actions.addEventListener("click", (event) => {
+    const action = event.target.closest("[data-action]")?.dataset.action;
+    if (action) actOnMany(app, allowed(action), action);
+  });
+  const showActions = () => {
+    for (const button of places.actions.children) button.hidden = !allowed(button.dataset.action).length;
+  };
+  keepVerdict({ node: places.verdict, comparison, members, app });
+  runs.addEventListener("changed", showActions, { signal });
+  showActions();
+}
+
+/** Asks for the verdict again whenever a run of the comparison has finished. */
+function keepVerdict({ node, comparison, members, app }) {
+  let shown = null;
+  const show = (answer) => {
+    const text = JSON.stringify(answer.verdict);
+    if (text !== shown) fill(node, verdict(answer.verdict, Math.ceil(answer.runs.length / 2)));
+    shown = text;
+  };
+  const refresh = throttled(async () => {
+    const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
+    if (answer) show(answer);
+  }, 1000, app.signal);
+  const statusesNow = () => members().map((run) => run.status).join();
+  let statuses = statusesNow();
+  app.runs.addEventListener("changed", () => {
+    if (statusesNow() !== statuses) refresh();
+    statuses = statusesNow();
+  }, { signal: app.signal });
+  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && refresh(), { signal: app.signal });
+  show(comparison);
+}

@@ -1,0 +1,18 @@
+import { setting } from "../format.js";
+import { fieldsOf } from "../form.js";
+import { html } from "../html.js";
+
+const line = (config) => ({ name, label, unit, default: fallback }) => {
+  const isChanged = String(config[name]) !== String(fallback);
+  return html`<div class="${isChanged ? "facts__changed" : ""}"><dt title="${name}">${label}</dt>
+    <dd>${setting(config[name])}${config[name] !== null && unit ? html` <span class="unit">${unit}</span>` : ""}</dd></div>`;
+};
+
+/** A configuration by the groups of the schema; what differs from the default stands out. */
+export function configTable(schema, config) {
+  const fields = fieldsOf(schema).filter(({ name }) => name in config);
+  return html`<div class="config">${schema.groups.map((group) => {
+    const own = fields.filter((field) => field.group === group);
+    return own.length ? html`<section><h4>${group}</h4><dl class="facts">${own.map(line(config))}</dl></section>` : "";
+  })}</div>`;
+}

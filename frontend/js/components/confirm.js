@@ -1,0 +1,28 @@
+import { element, html } from "../html.js";
+
+/**
+ * Asks before something that cannot be undone; resolves to true only when it is confirmed. The browser's own modal
+ * dialog keeps the focus inside and gives it back afterwards.
+ */
+export function confirm({ title, text, action, isDangerous = true }) {
+  const dialog = element(html`
+    <dialog class="dialog" aria-labelledby="confirm-title" aria-describedby="confirm-text" data-testid="confirm">
+      <form method="dialog">
+        <h2 id="confirm-title">${title}</h2>
+        <p id="confirm-text">${text}</p>
+        <div class="dialog__buttons">
+          <button class="button" value="cancel" autofocus data-testid="confirm-cancel">Cancel</button>
+          <button class="button ${isDangerous ? "button--danger" : "button--primary"}" value="confirm"
+            data-testid="confirm-ok">${action}</button>
+        </div>
+      </form>
+    </dialog>`);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "confirm");
+    });
+  });
+}

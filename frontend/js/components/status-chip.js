@@ -1,0 +1,27 @@
+import { element, html, setAttribute, setText } from "../html.js";
+
+/** A run's shown status as a chip. */
+export function createStatusChip() {
+  const node = element(html`
+    <span class="status" data-testid="status-chip"><span class="status__dot" aria-hidden="true"></span><span></span></span>`);
+  const label = node.lastElementChild;
+  return {
+    node,
+    update(status) {
+      setAttribute(node, "data-status", status);
+      setText(label, status);
+    },
+  };
+}
+
+/** The same, for what is drawn once. */
+export function statusChip(status) {
+  return html`<span class="status" data-status="${status}" data-testid="status-chip"
+    ><span class="status__dot" aria-hidden="true"></span><span>${status}</span></span>`;
+}
+
+export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
+
+export function armChip(arm) {
+  return arm ? html`<span class="chip chip--${arm}">${ARM_NAMES[arm] ?? arm}</span>` : html``;
+}

@@ -1,0 +1,27 @@
+/** What was typed into the form, kept for this tab under the starting point it belongs to. */
+const KEY = "resdrop.draft";
+
+export function loadDraft(source) {
+  try {
+    const draft = JSON.parse(sessionStorage.getItem(KEY));
+    return draft?.source === source ? draft : null;
+  } catch {
+    return null;
+  }
+}
+
+export function saveDraft(draft) {
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(draft));
+  } catch {
+    // Storage may be full or forbidden; the form works without it.
+  }
+}
+
+export function clearDraft() {
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // As above.
+  }
+}

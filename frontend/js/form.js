@@ -1,0 +1,88 @@
+/** Follows `$ref` and the nullable `anyOf` of a JSON Schema property down to the part that names the type. */
+function typeOf(property, definitions) {
+  const parts = property.anyOf ?? [property];
+  const isNullable = parts.some((part) => part.type === "null");
+  const part = parts.find((one) => one.type !== "null") ?? {};
+  const named = part.$ref ? definitions[part.$ref.split("/").at(-1)] : part;
+  return { ...named, isNullable };
+}
+
+function kindOf(type) {
+  if (type.enum) return "choice";
+  if (type.const !== undefined) return "constant";
+  return { boolean: "flag", integer: "integer", number: "number" }[type.type] ?? "text";
+}
+
+function limits(type) {
+  const found = [];
+  if (type.minimum !== undefined) found.push(`at least ${type.minimum}`);
+  if (type.exclusiveMinimum !== undefined) found.push(`above ${type.exclusiveMinimum}`);
+  // A bound that only says "fits into the machine" tells a person nothing.
+  if (type.maximum !== undefined && Math.abs(Number(type.maximum)) < 2 ** 53) found.push(`at most ${type.maximum}`);
+  if (type.exclusiveMaximum !== undefined) found.push(`below ${type.exclusiveMaximum}`);
+  return found.join(", ");
+}
+
+/** The form's fields from `GET /schema`, in its order: [{name, group, label, help, unit, kind, choices, ...}]. */
+export function fieldsOf({ schema }) {
+  return Object.entries(schema.properties).map(([name, property]) => {
+    const type = typeOf(property, schema.$defs ?? {});
+    return {
+      name,
+      group: property.group,
+      label: property.label ?? name,
+      help: property.description ?? "",
+      unit: property.unit ?? "",
+      isAdvanced: property.advanced === true,
+      isNullable: type.isNullable,
+      kind: kindOf(type),
+      choices: type.enum ?? (type.const === undefined ? [] : [type.const]),
+      limits: limits(type),
+      default: property.default ?? null,
+    };
+  });
+}
+
+/** What the field's control shows for a value of the configuration. */
+export function typed(value) {
+  if (value === null || value === undefined) return "";
+  return String(value);
+}
+
+/** Decimal digits only, or an exponent; anything else goes to the service as it was typed, and it says why not. */
+function asNumber(text) {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return text;
+  const value = Number(text);
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? text : value;
+}
+
+/** The setting that a control's text stands for. */
+export function settingOf(field, text) {
+  const trimmed = text.trim();
+  if (trimmed === "") return field.isNullable ? null : "";
+  if (field.kind === "flag") return trimmed === "true";
+  if (field.kind === "choice" || field.kind === "constant") {
+    return field.choices.find((choice) => String(choice) === trimmed) ?? trimmed;
+  }
+  return field.kind === "text" ? trimmed : asNumber(trimmed);
+}
+
+/** The configuration that the texts of all controls stand for. */
+export function configOf(fields, texts) {
+  return Object.fromEntries(fields.map((field) => [field.name, settingOf(field, texts[field.name] ?? "")]));
+}
+
+/** The texts that show `config`; what it leaves out takes the default. */
+export function textsOf(fields, config = {}) {
+  return Object.fromEntries(fields.map(({ name, default: fallback }) => [name, typed(config[name] ?? fallback)]));
+}
+
+/** "0, 1 2" -> [0, 1, 2]; what is no whole number stays text, for the service to refuse by name. */
+export function seedsOf(text) {
+  return text.split(/[\s,;]+/).filter(Boolean).map((part) => (/^\d+$/.test(part) ? asNumber(part) : part));
+}
+
+/** "a, b" -> ["a", "b"] */
+export function tagsOf(text) {
+  return [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
+}

@@ -1,0 +1,83 @@
+const DASH = "–";
+
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+/** 4.2 s, 3m 05s, 2h 14m, 3d 4h. */
+export function duration(seconds) {
+  if (!isNumber(seconds)) return DASH;
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
+  const minutes = Math.round(whole / 60);
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
+  const hours = Math.round(minutes / 60);
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+/** An accuracy, which the interface gives in percent already. */
+export function percent(value, digits = 2) {
+  return isNumber(value) ? `${value.toFixed(digits)} %` : DASH;
+}
+
+/** A share of one, as percent. */
+export function share(value) {
+  return isNumber(value) ? `${Math.round(value * 100)} %` : DASH;
+}
+
+/** Four significant digits, with exponents only where zeros would hide the value. */
+export function number(value) {
+  if (!isNumber(value)) return DASH;
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(2).replace("e+", "e");
+  if (Number.isInteger(value) || size >= 1e4) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(4)));
+}
+
+export function signed(value, digits = 2) {
+  if (!isNumber(value)) return DASH;
+  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
+}
+
+export function bytes(size) {
+  if (!isNumber(size)) return DASH;
+  if (size < 1e3) return `${size} B`;
+  if (size < 1e6) return `${(size / 1e3).toFixed(1)} kB`;
+  return size < 1e9 ? `${(size / 1e6).toFixed(1)} MB` : `${(size / 1e9).toFixed(2)} GB`;
+}
+
+/** "just now", "4 min ago", "3 days ago"; `now` in milliseconds. */
+export function ago(timestamp, now = Date.now()) {
+  if (!timestamp) return DASH;
+  const seconds = Math.max(0, (now - Date.parse(timestamp)) / 1000);
+  if (seconds < 45) return "just now";
+  if (seconds < 3570) return `${Math.max(1, Math.round(seconds / 60))} min ago`;
+  if (seconds < 86_400) return `${Math.round(seconds / 3600)} h ago`;
+  const days = Math.round(seconds / 86_400);
+  return days < 60 ? `${days} day${days === 1 ? "" : "s"} ago` : new Date(timestamp).toLocaleDateString();
+}
+
+export function localTime(timestamp) {
+  return timestamp ? new Date(timestamp).toLocaleString() : DASH;
+}
+
+/** For a title attribute beside a local or relative time. */
+export function utcTime(timestamp) {
+  return timestamp ? `${new Date(timestamp).toISOString().replace("T", " ").slice(0, 19)} UTC` : "";
+}
+
+/** A setting's value as a person would write it. */
+export function setting(value) {
+  if (value === null || value === undefined) return "default";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return String(value);
+}
+
+/** A result of `/compare`, by its unit. */
+export function measured(value, unit) {
+  if (value === null || value === undefined) return DASH;
+  if (typeof value !== "number") return String(value);
+  if (unit === "%") return percent(value);
+  if (unit === "s") return duration(value);
+  return unit ? `${number(value)} ${unit}` : number(value);
+}

@@ -1,0 +1,94 @@
+import { addresses, api } from "./api.js";
+import { fill, html } from "./html.js";
+import { Live } from "./live.js";
+import { Plots } from "./plot.js";
+import { Router, paths } from "./router.js";
+import { RunStore } from "./store.js";
+import { followSystemTheme } from "./theme.js";
+import { comparePage } from "./components/compare-page.js";
+import { comparisonPage } from "./components/comparison-page.js";
+import { newPage } from "./components/new-page.js";
+import { runPage } from "./components/run-page.js";
+import { runsPage } from "./components/runs-page.js";
+import { createShell } from "./components/shell.js";
+import { Toasts } from "./components/toasts.js";
+
+const PAGE_OF_RUNS = 200;
+const RUNS_AT_MOST = 1000;
+const WORKERS_EVERY_MS = 10_000;
+
+/** Fetches the runs that the page holds, newest first; resolves to the change number at which the fetching began. */
+async function loadRuns(runs) {
+  const items = [];
+  let cursor;
+  let change;
+  do {
+    const answer = await api.runs({ sort: "-created_at", limit: PAGE_OF_RUNS, cursor });
+    items.push(...answer.items);
+    change ??= answer.change;
+    cursor = answer.next;
+  } while (cursor && items.length < RUNS_AT_MOST);
+  runs.load(items, { isComplete: !cursor });
+  return change;
+}
+
+function connectStore(live, runs) {
+  live.addEventListener("run", ({ detail }) => runs.put(detail.data));
+  live.addEventListener("deleted", ({ detail }) => runs.remove(detail.data.run_id));
+}
+
+function watchWorkers(shell) {
+  const ask = async () => {
+    if (document.hidden) return;
+    try {
+      shell.showWorkers((await api.workers()).items);
+    } catch {
+      // The banner tells of a lost connection; the next time mends this line.
+    }
+  };
+  setInterval(ask, WORKERS_EVERY_MS);
+  document.addEventListener("visibilitychange", ask);
+  ask();
+}
+
+function missingPage(container) {
+  fill(container, html`<div class="empty"><h1 tabindex="-1">There is no such page</h1>
+    <p>The address may be mistyped.</p><a class="button button--primary" href="${paths.runs}">To the runs</a></div>`);
+}
+
+const PAGES = { runs: runsPage, new: newPage, run: runPage, compare: comparePage, comparison: comparisonPage };
+
+/** Shows the page of the address, and takes down the one before through its AbortSignal. */
+function connectPages(app, shell) {
+  let leaving = new AbortController();
+  let isFirst = true;
+  app.router.addEventListener("navigated", () => {
+    leaving.abort();
+    leaving = new AbortController();
+    const { page, params, query } = app.router.route;
+    shell.markPage(page);
+    document.title = "ResDrop";
+    shell.content.replaceChildren();
+    const show = PAGES[page] ?? missingPage;
+    show(shell.content, { ...app, params, query, signal: leaving.signal });
+    if (!isFirst) shell.content.focus({ preventScroll: true });
+    isFirst = false;
+  });
+}
+
+function start() {
+  const runs = new RunStore();
+  const live = new Live({ url: addresses.live, snapshot: () => loadRuns(runs) });
+  const plots = new Plots({ version: () => api.health().then((health) => health.plotly ?? health.version) });
+  const router = new Router();
+  const shell = createShell(document.getElementById("app"), { live });
+  const app = { api, addresses, runs, live, plots, router, toasts: new Toasts(shell.toasts) };
+  connectStore(live, runs);
+  connectPages(app, shell);
+  followSystemTheme();
+  live.start();
+  router.start();
+  watchWorkers(shell);
+}
+
+start();

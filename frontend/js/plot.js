@@ -1,0 +1,213 @@
+import { chartTheme } from "./chart-theme.js";
+
+// Redraws are at most this often; a chart that takes long to draw leaves the page at least three quarters of its time.
+const PAUSE_MS = 200;
+const SHARE_OF_TIME = 4;
+const UNSEEN_MS = 700;
+const MARKERS_BELOW = 40;
+
+const CONFIG = {
+  displaylogo: false,
+  responsive: false,
+  scrollZoom: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  toImageButtonOptions: { format: "svg", filename: "resdrop" },
+};
+
+let library = null;
+
+/** Loads Plotly once; `version` only names the cached copy. A failed load is tried again at the next call. */
+function load(version) {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = `/vendor/plotly.min.js?v=${encodeURIComponent(version)}`;
+    script.addEventListener("load", () => resolve(window.Plotly));
+    script.addEventListener("error", () => {
+      library = null;
+      script.remove();
+      reject(new Error("The charting library could not be loaded."));
+    });
+    document.head.append(script);
+  });
+  return library;
+}
+
+/** Makes charts. `version()` resolves to the version of the Plotly that is served. */
+export class Plots {
+  #version;
+
+  constructor({ version }) {
+    this.#version = version;
+  }
+
+  async library() {
+    return library ?? load(await this.#version());
+  }
+
+  /** See Chart. */
+  chart(node, options) {
+    return new Chart(node, { ...options, library: () => this.library() });
+  }
+}
+
+/**
+ * One chart in `node`. `draw(build)` asks for a redraw; `build()` is called when it happens and returns a figure
+ * {curves: [{label, colour, x, values, raw}], xTitle, xKey, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
+ * The first new data are drawn at once, later ones at most five times a second, and none while nobody can see them.
+ * After a paint that shows newer points, "resdrop:painted" is dispatched on the document for each of `newest`.
+ */
+class Chart {
+  #node;
+  #name;
+  #library;
+  #build = null;
+  #isDirty = false;
+  #isBusy = false;
+  #isSeen = false;
+  #hasDrawn = false;
+  #isGone = false;
+  #earliest = 0;
+  #timer = null;
+  #painted = new Map();
+
+  constructor(node, { name, library, signal, onZoom, onFailure }) {
+    this.#node = node;
+    this.#name = name;
+    this.#library = library;
+    this.#watchSize(signal);
+    document.addEventListener("visibilitychange", () => this.#schedule(), { signal });
+    document.addEventListener("resdrop:theme", () => this.draw(), { signal });
+    signal.addEventListener("abort", () => this.#destroy());
+    this.onZoom = onZoom;
+    this.onFailure = onFailure;
+  }
+
+  draw(build = this.#build) {
+    this.#build = build;
+    this.#isDirty = Boolean(build);
+    this.#schedule();
+  }
+
+  resetZoom() {
+    window.Plotly?.relayout(this.#node, { "xaxis.autorange": true, "yaxis.autorange": true });
+  }
+
+  #watchSize(signal) {
+    const seen = new IntersectionObserver((entries) => {
+      this.#isSeen = entries.at(-1).isIntersecting;
+      this.#schedule();
+    }, { rootMargin: "150px" });
+    const sized = new ResizeObserver(() => {
+      if (this.#node.classList.contains("js-plotly-plot")) this.draw();
+    });
+    seen.observe(this.#node);
+    sized.observe(this.#node);
+    signal.addEventListener("abort", () => (seen.disconnect(), sized.disconnect()));
+  }
+
+  #schedule() {
+    if (!this.#isDirty || this.#isBusy || document.hidden || this.#isGone) return;
+    if (!this.#isSeen && this.#hasDrawn) return;
+    clearTimeout(this.#timer);
+    // A task of its own for each chart, so that several do not block the page in one piece. What is out of sight is
+    // drawn once, after what is in sight, so that scrolling never meets an empty frame.
+    const due = Math.max(0, this.#earliest - performance.now());
+    this.#timer = setTimeout(() => this.#drawNow(), this.#isSeen ? due : due + UNSEEN_MS);
+  }
+
+  async #drawNow() {
+    this.#isBusy = true;
+    this.#isDirty = false;
+    try {
+      const plotly = await this.#library();
+      if (this.#isGone) return;
+      const begun = performance.now();
+      const figure = this.#build();
+      const { width, height } = this.#node.getBoundingClientRect();
+      await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), CONFIG);
+      this.#earliest = begun + Math.max(PAUSE_MS, SHARE_OF_TIME * (performance.now() - begun));
+      this.#hasDrawn = true;
+      this.#listen();
+      if (this.#isSeen) this.#tellPainted(figure.newest ?? []);
+    } catch (error) {
+      this.#earliest = performance.now() + 5000;
+      this.onFailure?.(error);
+    } finally {
+      this.#isBusy = false;
+      this.#schedule();
+    }
+  }
+
+  #listen() {
+    if (this.#node.dataset.listens) return;
+    this.#node.dataset.listens = "true";
+    this.#node.on("plotly_relayout", () => this.onZoom?.(isZoomed(this.#node)));
+  }
+
+  #tellPainted(newest) {
+    const fresh = newest.filter((point) => point && this.#painted.get(point.run_id) !== `${point.step} ${point.at}`);
+    if (!fresh.length) return;
+    fresh.forEach((point) => this.#painted.set(point.run_id, `${point.step} ${point.at}`));
+    // A task after an animation frame runs when that frame has been handed to the screen.
+    requestAnimationFrame(() => setTimeout(() => fresh.forEach((point) => announce(this.#name, point))));
+  }
+
+  #destroy() {
+    this.#isGone = true;
+    clearTimeout(this.#timer);
+    if (this.#node.classList.contains("js-plotly-plot")) window.Plotly?.purge(this.#node);
+  }
+}
+
+function announce(name, { run_id, step, at }) {
+  const paintedAt = new Date().toISOString();
+  const detail = { run_id, name, step, at, painted_at: paintedAt, latency_ms: Date.parse(paintedAt) - Date.parse(at) };
+  document.documentElement.dataset.lastPaint = paintedAt;
+  document.dispatchEvent(new CustomEvent("resdrop:painted", { detail }));
+}
+
+function isZoomed(node) {
+  const { xaxis, yaxis } = node.layout;
+  return !(xaxis.autorange && yaxis.autorange);
+}
+
+function traces({ curves }) {
+  const faint = curves.filter((curve) => curve.raw).map((curve) => trace(curve, curve.raw, { isFaint: true }));
+  return [...faint, ...curves.map((curve) => trace(curve, curve.values, { isFaint: false }))];
+}
+
+function trace(curve, values, { isFaint }) {
+  return {
+    type: "scatter",
+    mode: values.length < MARKERS_BELOW && !isFaint ? "lines+markers" : "lines",
+    name: curve.label,
+    // Plotly compares data by reference unless told otherwise; the arrays grow in place, so it is given copies.
+    x: curve.x.slice(),
+    y: values.slice(),
+    line: { color: curve.colour, width: isFaint ? 1 : 1.8, simplify: true },
+    marker: { size: 4.5, color: curve.colour },
+    opacity: isFaint ? 0.28 : 1,
+    hoverinfo: isFaint ? "skip" : undefined,
+    hovertemplate: isFaint ? undefined : "%{y:.4~g}",
+    connectgaps: false,
+  };
+}
+
+function layout({ xTitle, xKey, yTitle, isLog, rangeMode }, { width, height }) {
+  const theme = chartTheme();
+  return {
+    ...theme.layout,
+    width,
+    height,
+    // Constant, so that a zoom survives every redraw; an axis that means something else starts anew.
+    uirevision: "constant",
+    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, uirevision: xKey },
+    yaxis: {
+      ...theme.axis,
+      title: yTitle ? { ...theme.axisTitle, text: yTitle } : undefined,
+      type: isLog ? "log" : "linear",
+      uirevision: isLog ? "log" : "linear",
+      rangemode: rangeMode ?? "normal",
+    },
+  };
+}
