@@ -11,7 +11,7 @@ import redis
 from sqlalchemy import select
 
 from backend.controller.housekeeping import prune, write_pulse
-from backend.controller.ingest import DATABASE_AWAY, ingest
+from backend.controller.ingest import DATABASE_AWAY, ingest, parse
 from backend.controller.judge import Judge
 from backend.controller.keys import KeyPublisher
 from backend.controller.ringing import Ringing
@@ -108,12 +108,18 @@ class Controller:
         sent_at = self._stream.probe_sent_at
         if sent_at is not None and self._clock() - sent_at < PROBE_LOST_SECONDS:
             return
-        if self._probe_timer.is_due():
+        if not self._probe_timer.is_due():
+            return
+        try:
             self._stream.send_probe(at=self._clock())
+        except redis.RedisError:
+            # A Redis that is full takes nothing new, and has to be read all the more.
+            self._judge.excuse()
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
-        while entries:
-            outcome = ingest(self._database, entries)
+        parsed = [parse(entry) for entry in entries]
+        while parsed:
+            outcome = ingest(self._database, parsed)
             self._judge.hear(outcome.heard)
             self._keys.want(outcome.runs.values())
             self._set_aside += outcome.set_aside
@@ -123,7 +129,7 @@ class Controller:
             self._stream.delete(outcome.entries)
             self._keys.flush()
             self._doorbell.wake()
-            entries = entries[len(outcome.entries) :]
+            parsed = parsed[len(outcome.entries) :]
 
     def _beat(self, *, probe_sent_at: float) -> None:
         self._judge.beat()

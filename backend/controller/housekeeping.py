@@ -8,11 +8,12 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from backend.db.changes import current_change
-from backend.db.tables import Change, ControllerPulse, IdempotencyKey
+from backend.db.tables import Change, ControllerPulse, IdempotencyKey, Worker
 
 #: A page that was away for more changes than these loads its view anew.
 CHANGES_KEPT = 20_000
-IDEMPOTENCY_KEYS_KEPT = timedelta(days=1)
+#: Answers to creating requests, and workers that are gone.
+KEPT_FOR = timedelta(days=1)
 _PULSE_ID = 1
 
 
@@ -27,6 +28,8 @@ def write_pulse(session: Session, *, set_aside: int) -> None:
 
 
 def prune(session: Session) -> None:
+    """Runs now and then; nothing that a page shows at the moment is taken from it."""
     session.execute(delete(Change).where(Change.number <= current_change(session) - CHANGES_KEPT))
-    too_old = datetime.now(UTC) - IDEMPOTENCY_KEYS_KEPT
-    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < too_old))
+    yesterday = datetime.now(UTC) - KEPT_FOR
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < yesterday))
+    session.execute(delete(Worker).where(Worker.gone.is_(True), Worker.seen_at < yesterday))

@@ -76,13 +76,12 @@ class Outcome:
         self.set_aside += other.set_aside
 
 
-def ingest(database: Database, entries: Sequence[Entry]) -> Outcome:
-    """Commits the first of `entries`, at least one, as many as a short transaction takes.
+def ingest(database: Database, parsed: Sequence[Parsed]) -> Outcome:
+    """Commits the first of what was parsed, at least one, as many as a short transaction takes.
 
     Raises one of DATABASE_AWAY when the database is; nothing was committed then that would not be recognised when it
     comes again.
     """
-    parsed = [parse(entry) for entry in entries]
     try:
         return _commit(database, parsed)
     except DATABASE_AWAY:
@@ -135,14 +134,15 @@ def _commit(database: Database, parsed: Sequence[Parsed]) -> Outcome:
 
 
 class _Batch:
-    """One transaction. All its runs are locked first and in one order: no deadlock with the API's on Postgres."""
+    """One transaction, with all the runs that its messages speak of."""
 
     def __init__(self, session: Session, parsed: Sequence[Parsed]) -> None:
         self._session = session
         self.outcome = Outcome()
-        ids = {run_id for item in parsed for run_id in _runs_of(item.message)}
-        locked = select(Run).where(Run.id.in_(ids)).order_by(Run.id).with_for_update()
-        self._runs = {run.id: run for run in session.execute(locked).scalars()} if ids else {}
+        ids = {item.message.run_id for item in parsed if isinstance(item.message, Claim | Sequenced | Unreadable)}
+        found = session.execute(select(Run).where(Run.id.in_(ids))).scalars() if ids else ()
+        self._runs = {run.id: run for run in found}
+        self._attempts: dict[tuple[str, int], Attempt] = {}
 
     def take(self, item: Parsed) -> None:
         message = item.message
@@ -179,7 +179,7 @@ class _Batch:
 
     def _next_of(self, run: Run, message: Sequenced | Unreadable) -> Attempt | None:
         """The attempt that says it, if this is the next of its messages; it counts as taken in then."""
-        attempt = self._session.get(Attempt, (run.id, message.attempt))
+        attempt = self._attempt(run.id, message.attempt)
         if attempt is None or attempt.claim_id != message.claim_id or message.seq != attempt.ingested_through + 1:
             return None
         attempt.ingested_through = message.seq
@@ -187,12 +187,13 @@ class _Batch:
             run.ingested_through = message.seq
         return attempt
 
+    def _attempt(self, run_id: str, number: int) -> Attempt | None:
+        """Remembered, since the session forgets what it has written."""
+        found = self._attempts.get((run_id, number)) or self._session.get(Attempt, (run_id, number))
+        if found is not None:
+            self._attempts[(run_id, number)] = found
+        return found
+
     def _set_aside(self, item: Parsed, why: str) -> None:
         self.outcome.set_aside += 1
         set_aside(self._session, item.entry, why)
-
-
-def _runs_of(message: Message | Unreadable | None) -> list[str]:
-    if isinstance(message, WorkerSeen):
-        return [held.run_id for held in message.holding]
-    return [] if message is None or isinstance(message, WorkerGone) else [message.run_id]

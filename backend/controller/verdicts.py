@@ -39,7 +39,7 @@ def _mark_silent(database: Database, silent: Sequence[str]) -> None:
 def _force_out(database: Database, holder: Holder, *, reason: str) -> Run | None:
     """None where the run has moved on meanwhile."""
     with database.write() as session:
-        run = session.get(Run, holder.run_id, with_for_update=True)
+        run = session.get(Run, holder.run_id)
         if run is None or not RunStatus(run.status).is_live:
             return None
         if (run.attempt, run.claim_id or "") != (holder.attempt, holder.claim_id):

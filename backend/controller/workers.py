@@ -91,5 +91,5 @@ def _tell(session: Session, *, waiting_runs: bool) -> None:
     if not waiting_runs:
         return
     queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at).limit(_WAITING_RUNS_TOLD)
-    for run in session.execute(queued.with_for_update(skip_locked=True)).scalars():
+    for run in session.execute(queued).scalars():
         run.change = note_change(session, "run", run.id)

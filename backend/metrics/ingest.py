@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[P
 
     Of an older attempt only what lies up to the step from which a newer one resumed counts.
     """
-    last_step = _superseded_after(session, run.id, attempt)
+    last_step = _superseded_after(session, run.id, attempt) if attempt < run.attempt else None
     counted = [point for point in points if last_step is None or point.step <= last_step]
     if not counted:
         return
@@ -29,7 +29,8 @@ def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[P
     note_change(session, "points", run.id)
     rows = [row for point in counted for row in _rows(run.id, attempt, point, change)]
     if rows:
-        session.execute(_upsert(session), rows)
+        # Past the session, which would write the run's changed columns before each of a thousand messages.
+        session.connection().execute(_UPSERTS[session.get_bind().dialect.name], rows)
     _show(session, run, counted)
 
 
@@ -59,16 +60,18 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _upsert(session: Session) -> postgresql.Insert | sqlite.Insert:
+def _upsert(insert: postgresql.Insert | sqlite.Insert) -> postgresql.Insert | sqlite.Insert:
     """A value that an attempt reports again replaces its first; an older attempt's never replaces a newer one's."""
-    on_postgres = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(Metric) if on_postgres else sqlite.insert(Metric)
     of_point = ("attempt", "epoch", "elapsed_seconds", "at", "value", "change")
     return insert.on_conflict_do_update(
         index_elements=["run_id", "name", "step"],
         set_={name: insert.excluded[name] for name in of_point},
         where=Metric.attempt <= insert.excluded.attempt,
     )
+
+
+_TABLE = cast(Table, Metric.__table__)
+_UPSERTS = {"postgresql": _upsert(postgresql.insert(_TABLE)), "sqlite": _upsert(sqlite.insert(_TABLE))}
 
 
 def _show(session: Session, run: Run, points: Sequence[Point]) -> None:
