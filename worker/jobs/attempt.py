@@ -101,8 +101,6 @@ class Attempt:
             spec=self._spec,
             files=self._settings.files,
             root_id=self._identity.root_id,
-            threads=self._threads,
-            on_gpu=any(slot.is_gpu for slot in self._slots),
             supervisor_pid=os.getpid(),
         )
 

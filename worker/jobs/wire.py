@@ -24,13 +24,11 @@ class Order(StrEnum):
 
 
 class Assignment(Part):
-    """What to train and where its files are. `threads` is the slot's share of the CPUs."""
+    """What to train and where its files are; devices and threads are in the trainer's environment."""
 
     spec: RunSpec
     files: Path
     root_id: str
-    threads: int
-    on_gpu: bool
     #: Whoever else turns out to be the parent, the supervisor has died meanwhile.
     supervisor_pid: int
 
