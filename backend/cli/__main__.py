@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
 import sys
 from collections.abc import Sequence
 
+from backend.cli.parsing import Parser
 from backend.cli.terminal import complain
 from backend.process.errors import CommandError
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     if verb not in VERBS:
         return _unknown(verb)
     module = importlib.import_module(f"backend.cli.{verb}")
-    parser = argparse.ArgumentParser(prog=f"resdrop {verb}", description=_sentence(VERBS[verb]))
+    parser = Parser(prog=f"resdrop {verb}", description=_sentence(VERBS[verb]))
     module.add_arguments(parser)
     try:
         return int(module.run(parser.parse_args(rest)))
@@ -53,8 +53,8 @@ def _show_verbs() -> int:
 
 def _unknown(verb: str) -> int:
     near = difflib.get_close_matches(verb, [*VERBS, *_LAUNCHER_VERBS], n=1)
-    meant = f"; did you mean `resdrop {near[0]}`?" if near else ""
-    complain(f"There is no command {verb!r}{meant} `resdrop --help` lists them all.".replace("?; ", "? "))
+    meant = f"; did you mean `resdrop {near[0]}`?" if near else "."
+    complain(f"There is no command {verb!r}{meant} `resdrop --help` lists them all.")
     return 2
 
 

@@ -67,17 +67,19 @@ def _check(environment: dict[str, str]) -> None:
 
 
 def _welcome(watch: Watch, token: str | None, arguments: argparse.Namespace) -> None:
+    # With the token in it, once; the page then keeps a cookie.
+    address = f"{watch.url}/?token={token}" if token else watch.url
     say("")
-    say(f"  ResDrop is ready: {watch.url}")
+    say(f"  ResDrop is ready: {address}")
     if token:
-        say(f"  token: {token}   (asked for by the page; also in {watch.home.path / 'token'})")
+        say(f"  Programs send the token as `Authorization: Bearer`; it is kept in {watch.home.path / 'token'}.")
     say(f"  home: {watch.home.path}   logs: {watch.home.logs}")
     say("  Ctrl-C stops everything; training is checkpointed and goes on with the next `resdrop up`.")
     say("")
     if arguments.demo:
         _launch_demo(watch.url, token, watch.home)
     if not arguments.no_browser:
-        _open(watch.url)
+        _open(address)
 
 
 def _launch_demo(url: str, token: str | None, home: Home) -> None:

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     environment = Environment(wanted.root, wanted.venv.absolute())
     try:
         with _alone(environment):
-            _provide(environment, [RUNTIME, TESTS] if wanted.tests else [RUNTIME])
+            _provide_or_explain(environment, [RUNTIME, TESTS] if wanted.tests else [RUNTIME])
         if wanted.browser:
             provide_chromium(environment.python, say=_say)
     except CommandError as error:
@@ -94,20 +94,28 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _alone(environment: Environment) -> Iterator[None]:
-    """Two launchers at once: the second waits for the first and then finds everything done."""
+    """Two launchers at once: the second waits for the first and then finds everything done.
+
+    The lock is on the folder around the environment, which stays when the environment is made anew.
+    """
+    around = environment.path.parent
     try:
-        environment.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(f"{environment.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        around.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(around, os.O_RDONLY)
     except OSError as error:
-        raise CommandError(
-            f"Python's packages cannot be put into {environment.path} ({error.strerror}); "
-            "name a folder that you can write to in RESDROP_VENV."
-        ) from error
+        raise _not_writable(environment.path, error) from error
     try:
         _wait_for_lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _not_writable(path: Path, error: OSError) -> CommandError:
+    return CommandError(
+        f"Python's packages cannot be put into {path} ({error.strerror}); "
+        "name a folder that you can write to in RESDROP_VENV."
+    )
 
 
 def _wait_for_lock(descriptor: int) -> None:
@@ -116,6 +124,13 @@ def _wait_for_lock(descriptor: int) -> None:
     except BlockingIOError:
         _say("Another start is installing the packages; waiting for it.")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _provide_or_explain(environment: Environment, files: Sequence[str]) -> None:
+    try:
+        _provide(environment, files)
+    except OSError as error:
+        raise _not_writable(environment.path, error) from error
 
 
 def _provide(environment: Environment, files: Sequence[str]) -> None:

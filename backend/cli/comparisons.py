@@ -1,0 +1,79 @@
+"""`resdrop comparisons`: baselines with their stochastic-depth twins, through the REST interface."""
+
+from __future__ import annotations
+
+import argparse
+
+from backend.cli.run_text import say_comparison
+from backend.cli.runs import add_launch_options, chosen_config
+from backend.cli.service import add_service_options, connected
+from backend.cli.terminal import say, say_json, say_table
+from backend.client import Client
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    create = verbs.add_parser(
+        "create",
+        help="launch a baseline and its twin for each seed",
+        description="Launch a baseline and its stochastic-depth twin, alike in all else, for each seed.",
+    )
+    add_service_options(create)
+    create.add_argument("--seeds", type=_seeds, default=[0], metavar="N,N,...", help="one pair each (default: 0)")
+    create.add_argument("--mode", choices=("sequential", "parallel"), default="sequential", help="%(default)s")
+    add_launch_options(create)
+    create.set_defaults(carry_out=_create)
+    found = verbs.add_parser("list", help="all comparisons")
+    add_service_options(found)
+    found.set_defaults(carry_out=_list)
+    show = verbs.add_parser("show", help="runs and verdict of one")
+    add_service_options(show)
+    show.add_argument("id")
+    show.set_defaults(carry_out=_show)
+
+
+def _seeds(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds; write whole numbers from 0, such as 0,1,2")
+    return [int(part) for part in parts]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with connected(arguments) as client:
+        return int(arguments.carry_out(client, arguments))
+
+
+def _create(client: Client, arguments: argparse.Namespace) -> int:
+    made = client.create_comparison(
+        chosen_config(client, arguments), seeds=arguments.seeds, mode=arguments.mode, name=arguments.name
+    )
+    if arguments.json:
+        say_json(made)
+        return 0
+    say_comparison(made)
+    say(f"{client.url}/compare?runs={','.join(run['id'] for run in made['runs'])}")
+    return 0
+
+
+def _list(client: Client, arguments: argparse.Namespace) -> int:
+    found = client.comparisons()
+    if arguments.json:
+        say_json(found)
+    elif found:
+        rows = [(item["id"], item.get("name") or "", str(len(item["runs"])), _state(item)) for item in found]
+        say_table(("ID", "NAME", "RUNS", "STATUS"), rows)
+    else:
+        say("There are no comparisons.")
+    return 0
+
+
+def _state(comparison: dict[str, list[dict[str, str]]]) -> str:
+    statuses = [run["status"] for run in comparison["runs"]]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+
+
+def _show(client: Client, arguments: argparse.Namespace) -> int:
+    found = client.comparison(arguments.id)
+    say_json(found) if arguments.json else say_comparison(found)
+    return 0

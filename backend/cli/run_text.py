@@ -1,0 +1,124 @@
+"""Runs and comparisons as lines and tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from backend.cli.terminal import duration, say, say_table
+from backend.client import Json
+
+#: The latest figures that a line of progress shows, with their heading.
+_SHOWN = {"train/loss": "loss", "val/top1": "top-1", "images_per_second": "images/s"}
+
+
+def say_runs(runs: Iterable[Json]) -> None:
+    rows = [
+        (run["id"], _short(run["name"], 32), run["status"], progress(run), best(run), when(run.get("created_at")))
+        for run in runs
+    ]
+    if rows:
+        say_table(("ID", "NAME", "STATUS", "EPOCH", "BEST TOP-1", "LAUNCHED"), rows)
+    else:
+        say("There are no runs.")
+
+
+def say_run(run: Json) -> None:
+    """Everything that one asks first of a run."""
+    rows = {
+        "name": run["name"],
+        "status": run["status"] + (f" ({run['reason']})" if run.get("reason") else ""),
+        "waiting for": run.get("waiting_for") or "",
+        "epoch": progress(run),
+        "step": _step(run),
+        "best top-1": best(run),
+        "latest": figures(run),
+        "device": run.get("device") or "",
+        "trained for": duration(run["elapsed_seconds"]) if run.get("elapsed_seconds") else "",
+        "attempt": str(run["attempt"]),
+        "launched": when(run.get("created_at")),
+        "finished": when(run.get("finished_at")),
+        "tags": ", ".join(run.get("tags") or ()),
+        "comparison": run.get("comparison_id") or "",
+    }
+    say(run["id"])
+    for title, value in rows.items():
+        if value:
+            say(f"  {title:<12} {value}")
+    say("  settings     " + " ".join(f"{name}={value}" for name, value in run["config"].items() if value is not None))
+    for warning in run.get("warnings") or ():
+        say(f"  warning      {warning}")
+
+
+def say_comparison(comparison: Json) -> None:
+    say(f"{comparison['id']}  {comparison.get('name') or ''}  ({comparison['mode']})")
+    say_table(
+        ("SEED", "ARM", "RUN", "STATUS"),
+        [(str(run["seed"]), str(run["arm"]), run["id"], run["status"]) for run in comparison["runs"]],
+    )
+    for warning in comparison.get("warnings") or ():
+        say(f"warning: {warning}")
+    verdict = comparison.get("verdict")
+    if verdict:
+        _say_verdict(verdict)
+
+
+def _say_verdict(verdict: Mapping[str, Any]) -> None:
+    """Accuracies are in percent; the difference is in points, SD less baseline."""
+    say("")
+    rows = [
+        (
+            str(pair["seed"]),
+            number(pair["baseline"].get("last_top1")),
+            number(pair["sd"].get("last_top1")),
+            number(pair.get("difference"), signed=True),
+            number(pair.get("time_ratio")),
+        )
+        for pair in verdict["pairs"]
+    ]
+    say_table(("SEED", "BASELINE TOP-1", "SD TOP-1", "DIFFERENCE", "TIME SD/BASELINE"), rows)
+    mean = number(verdict.get("mean_difference"), signed=True)
+    say(f"mean difference {mean} points, mean time ratio {number(verdict.get('mean_time_ratio'))}")
+
+
+def progress(run: Json) -> str:
+    known = run.get("progress") or {}
+    if known.get("epochs") is None:
+        return ""
+    left = known.get("eta_seconds")
+    return f"{known.get('epoch') or 0:.1f}/{known['epochs']}" + (f", {duration(left)} left" if left else "")
+
+
+def _step(run: Json) -> str:
+    known = run.get("progress") or {}
+    return f"{known.get('step', 0)}" + (f" of {known['steps']}" if known.get("steps") else "")
+
+
+def best(run: Json) -> str:
+    found = run.get("best")
+    return f"{found['val/top1']:.2f} %" if found and found.get("val/top1") is not None else ""
+
+
+def figures(run: Json) -> str:
+    latest = run.get("latest") or {}
+    return "  ".join(
+        f"{title} {number(latest[name])}" for name, title in _SHOWN.items() if latest.get(name) is not None
+    )
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:+.2f}" if signed else f"{value:.4g}"
+
+
+def when(text: str | None) -> str:
+    """A time of the service in the clock of this machine."""
+    if not text:
+        return ""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,229 @@
+"""The Python client of the REST interface; the command line is one of its users.
+
+    with Client("http://127.0.0.1:8000") as client:
+        run = client.launch({"dataset": "digits", "epochs": 5, "batch": 64})
+        client.wait(run["id"])
+
+Answers are the JSON that the interface documents, as dictionaries. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import httpx
+
+#: One JSON object of the interface.
+Json = dict[str, Any]
+RunAction = Literal["pause", "resume", "stop", "clone"]
+
+FINAL = frozenset({"completed", "failed", "stopped"})
+
+
+class ClientError(Exception):
+    """Base of what a call can raise."""
+
+
+class Unreachable(ClientError):
+    """Nothing answered at the address."""
+
+
+class Refused(ClientError):
+    """The service answered with a problem; `errors` has its sentences by field where input was at fault."""
+
+    def __init__(self, status: int, detail: str, errors: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.errors = errors
+
+
+class Client:
+    """One connection to a service; close it, or use it as a context. Not to be shared between threads."""
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 20.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def health(self) -> Json:
+        return self._object("GET", "/health")
+
+    def schema(self) -> Json:
+        return self._object("GET", "/schema")
+
+    def presets(self) -> list[Json]:
+        return self._items("/presets")
+
+    def preset(self, name: str) -> Json:
+        """The configuration of a preset. Raises KeyError with the names there are."""
+        known = {str(preset["name"]): preset["config"] for preset in self.presets()}
+        if name not in known:
+            raise KeyError(f"there is no preset {name!r}; there are {', '.join(known)}")
+        return dict(known[name])
+
+    def datasets(self) -> list[Json]:
+        return self._items("/datasets")
+
+    def workers(self) -> list[Json]:
+        return self._items("/workers")
+
+    def queue(self) -> list[Json]:
+        return self._items("/queue")
+
+    def runs(self, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:
+        """Runs, newest first unless `sort` says otherwise; `filters` are status, q, tag and sort."""
+        chosen = {name: value for name, value in filters.items() if value is not None}
+        return self._pages("/runs", chosen, limit)
+
+    def run(self, run_id: str) -> Json:
+        return self._object("GET", f"/runs/{_segment(run_id)}")
+
+    def check(self, config: Mapping[str, Any]) -> Json:
+        """What the service makes of a configuration, without launching it."""
+        return self._object("POST", "/runs/check", json={"config": dict(config)})
+
+    def launch(
+        self,
+        config: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        tags: Sequence[str] = (),
+        notes: str = "",
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """Launches a run. The same `idempotency_key` a second time answers with the run of the first."""
+        body = {"config": dict(config), "name": name, "tags": list(tags), "notes": notes}
+        return self._object("POST", "/runs", json=_given(body), headers=_idempotency(idempotency_key))
+
+    def act(self, run_id: str, action: RunAction) -> Json:
+        """Pauses, resumes, stops or clones a run; what is asked for happens soon after."""
+        return self._object("POST", f"/runs/{_segment(run_id)}/{action}")
+
+    def delete(self, run_id: str) -> None:
+        self._answer("DELETE", f"/runs/{_segment(run_id)}")
+
+    def edit(self, run_id: str, **changes: Any) -> Json:
+        """Changes `name`, `tags` or `notes`."""
+        return self._object("PATCH", f"/runs/{_segment(run_id)}", json=changes)
+
+    def metrics(
+        self, run_id: str, names: Sequence[str] = (), *, x: str = "step", max_points: int | None = None
+    ) -> list[Json]:
+        """The curves of a run: `name`, `x` and `values` each."""
+        chosen = {"names": ",".join(names) or None, "x": x, "max_points": max_points}
+        answer = self._object("GET", f"/runs/{_segment(run_id)}/metrics", params=_given(chosen))
+        return list(answer["series"])
+
+    def logs(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
+        """The lines that the training printed, from the one behind number `after` on."""
+        while True:
+            page = self._object("GET", f"/runs/{_segment(run_id)}/logs", params={"after": after})
+            yield from page["items"]
+            if not page["items"] or page.get("next") is None:
+                return
+            after = page["items"][-1]["seq"]
+
+    def events(self, run_id: str) -> list[Json]:
+        return self._items(f"/runs/{_segment(run_id)}/events")
+
+    def checkpoints(self, run_id: str) -> list[Json]:
+        return self._items(f"/runs/{_segment(run_id)}/checkpoints")
+
+    def create_comparison(
+        self,
+        config: Mapping[str, Any],
+        *,
+        seeds: Sequence[int] = (0,),
+        mode: Literal["sequential", "parallel"] = "sequential",
+        name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """Launches a baseline and its stochastic-depth twin for each seed."""
+        body = {"config": dict(config), "seeds": list(seeds), "mode": mode, "name": name}
+        return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
+
+    def comparisons(self) -> list[Json]:
+        return self._items("/comparisons")
+
+    def comparison(self, comparison_id: str) -> Json:
+        return self._object("GET", f"/comparisons/{_segment(comparison_id)}")
+
+    def compare(self, run_ids: Sequence[str]) -> Json:
+        """What differs between runs, in configuration and results."""
+        return self._object("GET", "/compare", params={"runs": ",".join(run_ids)})
+
+    def wait(self, run_id: str, *, every: float = 1.0) -> Json:
+        """Returns the run once it is completed, failed or stopped."""
+        while (run := self.run(run_id))["status"] not in FINAL:
+            time.sleep(every)
+        return run
+
+    def _pages(self, path: str, chosen: Mapping[str, Any], limit: int | None) -> Iterator[Json]:
+        cursor: str | None = None
+        left = limit
+        while left is None or left > 0:
+            size = min(left or 100, 100)
+            page = self._object("GET", path, params=_given({**chosen, "cursor": cursor, "limit": size}))
+            yield from page["items"]
+            left = None if left is None else left - len(page["items"])
+            cursor = page.get("next")
+            if cursor is None:
+                return
+
+    def _items(self, path: str) -> list[Json]:
+        return list(self._object("GET", path)["items"])
+
+    def _object(self, method: str, path: str, **parts: Any) -> Json:
+        try:
+            return dict(self._answer(method, path, **parts).json())
+        except ValueError as error:
+            raise Unreachable(f"what answers at {self.url} is no ResDrop") from error
+
+    def _answer(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **parts)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"nothing answers at {self.url} ({error})") from error
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer
+
+
+def _refusal(answer: httpx.Response) -> Refused:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or f"{answer.status_code} {answer.reason_phrase}")
+    return Refused(answer.status_code, detail, problem.get("errors") or {})
+
+
+def _given(values: Mapping[str, Any]) -> Json:
+    """Without what was left open, for which the service has its own defaults."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _idempotency(key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": key} if key else {}
+
+
+def _segment(text: str) -> str:
+    """An id as one segment of a path, whatever was typed."""
+    return quote(text, safe="") or "%20"
