@@ -27,10 +27,11 @@ def change_status(
         raise Conflict(f"run {run.id} is {before.value}; it cannot become {to.value}")
     values = _values(run, before=before, to=to, by=by, reason=reason, claim_id=claim_id)
     values["change"] = note_change(session, "run", run.id)
+    # Taken before the update, which the session carries over into `run` at once.
+    old_attempt = run.attempt
     swap = update(Run).where(Run.id == run.id, Run.status == before.value, Run.attempt == run.attempt)
     if session.execute(swap.values(values)).rowcount != 1:  # type: ignore[attr-defined]
         return False
-    old_attempt = run.attempt
     session.refresh(run)
     _record(session, run, before=before, old_attempt=old_attempt)
     return True
