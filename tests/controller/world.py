@@ -7,8 +7,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import redis
 from sqlalchemy import func, select
 
 from backend.controller.controller import Controller
+from backend.controller.exits import leave
 from backend.db.changes import note_change
 from backend.db.session import Database
 from backend.db.tables import Attempt, Change, Metric, Run, RunEvent, Worker
@@ -107,7 +107,7 @@ class World:
         self.controller.close()
         self.controller = Controller(self.database, redis_url=self.redis_url, clock=self.clock)
 
-    # What the API does.
+    # What the API does, and what befalls a run.
 
     def add_run(self, run_id: str = "", *, after: str | None = None, **settings: Any) -> str:
         """A run as the API inserts it: queued, some time ago."""
@@ -137,6 +137,11 @@ class World:
             run = session.get_one(Run, run_id)
             for name, value in values.items():
                 setattr(run, name, value)
+
+    def lose(self, run_id: str) -> None:
+        """The run's worker is lost, and the run queued for another attempt."""
+        with self.database.write() as session:
+            leave(session, session.get_one(Run, run_id), by=Actor.CONTROLLER, reason="lost")
 
     # What is there.
 
@@ -184,11 +189,6 @@ class World:
 
     def say_text(self, text: str | bytes) -> None:
         self.redis.xadd(names.MESSAGES_STREAM, {names.ENVELOPE: text})
-
-    @contextmanager
-    def a_minute_later(self) -> Iterator[None]:
-        self.clock.now += 60
-        yield
 
 
 class ScriptedWorker:

@@ -1,0 +1,152 @@
+"""Messages that cannot be taken in: they are set aside and counted, and take nothing else with them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backend.controller.set_aside import KEPT
+from backend.db.tables import Attempt, ControllerPulse, Metric, SetAside
+from tests.controller.world import ScriptedWorker, World, point, started
+from worker.contract.names import ENVELOPE, MESSAGES_STREAM
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
+
+
+def set_aside(world: World) -> list[SetAside]:
+    return world.rows(SetAside)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not json",
+        "[]",
+        "null",
+        '{"kind": "riddle"}',
+        '{"kind": "claim", "run_id": 7}',
+        '{"kind": "worker_seen", "worker_id": "w"}',
+        b"\xff\xfe\x00binary",
+        '{"kind": "notice", "text": "' + "x" * 50_000,
+    ],
+)
+def test_what_is_no_message_is_set_aside_and_its_neighbours_come_through(
+    world: World, worker: ScriptedWorker, text: str | bytes
+) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    training.points(1)
+    world.say_text(text)
+    training.points(2)
+    world.step()
+    assert [step for step, _ in world.curve(run_id)] == [1, 2]
+    assert world.waiting_messages() == 0
+    (kept,) = set_aside(world)
+    assert kept.why
+    assert len(kept.message) <= 10_000
+
+
+def test_an_entry_of_another_shape_is_set_aside(world: World, worker: ScriptedWorker) -> None:
+    world.redis.xadd(MESSAGES_STREAM, {"something": "else"})
+    worker.seen()
+    world.step()
+    (kept,) = set_aside(world)
+    assert json.loads(kept.message) == {"something": "else"}
+    assert world.worker("w1")
+
+
+def test_messages_of_unknown_runs_are_set_aside(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    stranger = worker.claim("r_unknown", attempt=1)
+    stranger.say("started", **started())
+    training.points(1)
+    world.step()
+    assert [item.why for item in set_aside(world)] == ["there is no run r_unknown"] * 2
+    assert [step for step, _ in world.curve(run_id)] == [1]
+
+
+#: Well-formed, and yet not to be stored: it takes the transaction with it.
+REFUSED_BY_THE_DATABASE = [
+    ("metrics", {"points": [point(10**30, **{"train/loss": 1.0})]}),
+    ("started", started(10**30)),
+    ("checkpoint", {"root_id": "r", "path": "p", "step": 10**30, "epoch": 1.0, "size_bytes": 1, "sha256": "0",
+                    "elapsed_seconds": 1.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "body"), REFUSED_BY_THE_DATABASE)
+def test_a_message_that_the_database_refuses_does_not_take_its_transaction_with_it(
+    world: World, worker: ScriptedWorker, kind: str, body: dict
+) -> None:
+    run_id, other = world.add_run(), world.add_run()
+    training, elsewhere = worker.train(run_id), worker.claim(other)
+    elsewhere.say("started", **started())
+    training.points(1)
+    training.say(kind, **body)
+    training.points(2)
+    training.say("completed", step=2, elapsed_seconds=1.0)
+    world.step()
+    assert [step for step, _ in world.curve(run_id)] == [1, 2]
+    assert world.run(run_id).status == "completed"
+    assert world.run(other).status == "running"
+    assert len(set_aside(world)) == 1
+    assert world.waiting_messages() == 0
+
+
+def test_a_kind_that_a_newer_worker_speaks_leaves_no_gap(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    training.say("gradient_histogram", bins=[1, 2])
+    training.points(1)
+    world.step()
+    assert [step for step, _ in world.curve(run_id)] == [1]
+    assert world.run(run_id).ingested_through == 3
+    training.send(2, 2)
+    world.step()
+    assert len(set_aside(world)) == 1
+
+
+def test_what_was_set_aside_is_counted_in_the_pulse(world: World) -> None:
+    for _ in range(3):
+        world.say_text("not json")
+    world.step()
+    world.step(seconds=6)
+    world.step(seconds=6)
+    (pulse,) = world.rows(ControllerPulse)
+    assert pulse.set_aside == 3
+
+
+def test_only_the_newest_are_kept(world: World) -> None:
+    pipeline = world.redis.pipeline()
+    for number in range(KEPT + 20):
+        pipeline.xadd(MESSAGES_STREAM, {ENVELOPE: f"nonsense {number}"})
+    pipeline.execute()
+    world.step(5)
+    kept = set_aside(world)
+    assert len(kept) == KEPT
+    assert kept[-1].message == f"nonsense {KEPT + 19}"
+
+
+def test_a_broken_invariant_is_one_message_s_affair(
+    world: World, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a handler raises: the message is set aside, the rest is not."""
+    from backend.controller import handlers
+
+    run_id = world.add_run()
+    training = worker.train(run_id)
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(handlers._HANDLERS, handlers.Notice, explode)
+    training.points(1)
+    training.say("notice", text="boo")
+    training.points(2)
+    world.step()
+    assert len(world.rows(Metric)) == 2
+    assert [item.why for item in set_aside(world)] == ["RuntimeError: a bug"]
+    assert world.rows(Attempt)[0].ingested_through == 4
