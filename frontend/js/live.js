@@ -1,4 +1,4 @@
-const KINDS = ["run", "points", "rewound", "deleted", "comparison", "log"];
+const KINDS = ["run", "points", "rewound", "deleted", "comparison", "log", "workers"];
 
 // The service beats every 5 s; after three missed ones the connection is taken for dead, whatever the browser thinks.
 const SILENCE_MS = 16_000;
@@ -105,7 +105,9 @@ export class Live extends EventTarget {
   #pass(kind, event) {
     this.#heard();
     const id = Number(event.lastEventId);
-    if (id) this.#since = Math.max(this.#since, id);
+    // Several events may carry one number, and more of it may be on its way: only those below it are surely complete.
+    // What then comes again after a reconnection changes nothing the second time.
+    if (id) this.#since = Math.max(this.#since, id - 1);
     this.dispatchEvent(new CustomEvent(kind, { detail: { id, data: JSON.parse(event.data) } }));
   }
 

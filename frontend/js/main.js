@@ -15,7 +15,8 @@ import { Toasts } from "./components/toasts.js";
 
 const PAGE_OF_RUNS = 200;
 const RUNS_AT_MOST = 1000;
-const WORKERS_EVERY_MS = 10_000;
+// Workers are told of by the stream; that one has fallen silent, only by asking.
+const WORKERS_EVERY_MS = 20_000;
 
 /** Fetches the runs that the page holds, newest first; resolves to the change number at which the fetching began. */
 async function loadRuns(runs) {
@@ -37,7 +38,7 @@ function connectStore(live, runs) {
   live.addEventListener("deleted", ({ detail }) => runs.remove(detail.data.run_id));
 }
 
-function watchWorkers(shell) {
+function watchWorkers(shell, live) {
   const ask = async () => {
     if (document.hidden) return;
     try {
@@ -47,6 +48,7 @@ function watchWorkers(shell) {
     }
   };
   setInterval(ask, WORKERS_EVERY_MS);
+  live.addEventListener("workers", ({ detail }) => shell.showWorkers(detail.data.items));
   document.addEventListener("visibilitychange", ask);
   ask();
 }
@@ -88,7 +90,7 @@ function start() {
   followSystemTheme();
   live.start();
   router.start();
-  watchWorkers(shell);
+  watchWorkers(shell, live);
 }
 
 start();

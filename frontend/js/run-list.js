@@ -1,4 +1,4 @@
-import { done } from "./components/progress.js";
+import { ARM_NAMES, done } from "./run-words.js";
 
 const bestOf = (run) => run.best?.["val/top1"] ?? -1;
 
@@ -18,7 +18,7 @@ export const isSort = (sort) => Object.hasOwn(KEYS, sort.replace(/^-/, ""));
 /** Text that a search looks through: name, id, tags, and settings as one would write them. */
 function haystack(run) {
   const { dataset, depth, sd } = run.config;
-  return [run.name, run.id, ...run.tags, dataset, `resnet-${depth}`, sd ? "sd" : "baseline"].join(" ").toLowerCase();
+  return [run.name, run.id, run.notes, ...run.tags, dataset, `resnet-${depth}`, sd ? "sd" : "baseline"].join(" ").toLowerCase();
 }
 
 /** The runs that contain every word of `q` and, if given, have one of the statuses. */
@@ -40,6 +40,12 @@ export function sorted(runs, sort) {
     const by = order(key(one), key(other)) * (isFalling ? -1 : 1);
     return by || order(other.created_at, one.created_at) || order(one.id, other.id);
   });
+}
+
+/** What tells a run from the others it is shown with: within one comparison its arm and seed, else its name. */
+export function labelOf(run, others) {
+  const isPaired = run.arm && others.every((other) => other.comparison_id === run.comparison_id);
+  return isPaired ? `${ARM_NAMES[run.arm] ?? run.arm} · seed ${run.config.seed}` : run.name;
 }
 
 /** "ResNet-20 · digits · SD pL 0.5" */

@@ -1,6 +1,7 @@
 import { AXES } from "../curves.js";
 import { COMPARED, axisOf, curve, latest } from "../charts.js";
 import { element, html } from "../html.js";
+import { labelOf } from "../run-list.js";
 import { createChartCard } from "./chart-card.js";
 
 /**
@@ -23,7 +24,7 @@ export function createCompareCharts({ members, stores, view, app }) {
       node.append(cards.get(chart.key).node);
     }
     const card = cards.get(chart.key);
-    card.showLegend(present.map(({ run, colour, series }) => ({ label: run.name, colour, value: latest(series, chart) })));
+    card.showLegend(present.map(({ run, colour, series }) => ({ label: labelOf(run, members().map((one) => one.run)), colour, value: latest(series, chart) })));
     card.draw(() => figure({ present: drawn(chart), view, chart }), { hasPoints: present.length > 0 });
   }
 
@@ -36,7 +37,7 @@ function figure({ present, view, chart }) {
   const axis = axisOf(ready.map(({ series }) => series), view.axis, AXES[view.axis].title);
   return {
     ...axis,
-    curves: ready.map(({ run, colour, series }) => curve({ label: run.name, colour, series, view, chart, scale: axis.scale })),
+    curves: ready.map(({ run, colour, series }) => curve({ label: labelOf(run, ready.map((one) => one.run)), colour, series, view, chart, scale: axis.scale })),
     yTitle: chart.yTitle,
     rangeMode: chart.rangeMode,
     isLog: Boolean(chart.hasLog && view.isLog),

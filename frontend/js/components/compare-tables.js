@@ -2,15 +2,16 @@ import { measured, setting } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
+import { labelOf } from "../run-list.js";
 
-const runHeading = (colours) => (run) => html`
+const runHeading = (colours, runs) => (run) => html`
   <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}"><span class="swatch" aria-hidden="true"
-    style="background:${colours.get(run.id)}"></span>${run.name}</a></th>`;
+    style="background:${colours.get(run.id)}"></span>${labelOf(run, runs)}</a></th>`;
 
 function matrix({ label, runs, colours, rows, testid }) {
   return html`
     <div class="scroller" tabindex="0" role="region" aria-label="${label}"><table class="matrix" data-testid="${testid}">
-      <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>${runs.map(runHeading(colours))}</tr></thead>
+      <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>${runs.map(runHeading(colours, runs))}</tr></thead>
       <tbody>${rows}</tbody></table></div>`;
 }
 

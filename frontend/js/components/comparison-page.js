@@ -3,7 +3,6 @@ import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
 import { allows } from "../status.js";
-import { throttled } from "../throttle.js";
 import { createCompareView } from "./compare-view.js";
 import { actOnMany } from "./run-actions.js";
 import { verdict } from "./verdict.js";
@@ -34,6 +33,7 @@ export async function comparisonPage(container, app) {
   document.title = "Comparison · ResDrop";
   try {
     const comparison = await api.comparison(params.id, signal);
+    if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
     const first = await api.compare(comparison.runs.map((run) => run.id), signal);
     runs.putAll(first.runs);
     build(container, app, comparison, first);
@@ -62,29 +62,24 @@ function build(container, app, comparison, first) {
   const showActions = () => {
     for (const button of places.actions.children) button.hidden = !allowed(button.dataset.action).length;
   };
-  keepVerdict({ node: places.verdict, comparison, members, app });
+  keepVerdict({ node: places.verdict, comparison, app });
   runs.addEventListener("changed", showActions, { signal });
   showActions();
 }
 
-/** Asks for the verdict again whenever a run of the comparison has finished. */
-function keepVerdict({ node, comparison, members, app }) {
+/** The stream sends the comparison with its verdict whenever one of its runs changes. */
+function keepVerdict({ node, comparison, app }) {
   let shown = null;
   const show = (answer) => {
     const text = JSON.stringify(answer.verdict);
     if (text !== shown) fill(node, verdict(answer.verdict, Math.ceil(answer.runs.length / 2)));
     shown = text;
   };
-  const refresh = throttled(async () => {
+  const refresh = async () => {
     const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
     if (answer) show(answer);
-  }, 1000, app.signal);
-  const statusesNow = () => members().map((run) => run.status).join();
-  let statuses = statusesNow();
-  app.runs.addEventListener("changed", () => {
-    if (statusesNow() !== statuses) refresh();
-    statuses = statusesNow();
-  }, { signal: app.signal });
-  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && refresh(), { signal: app.signal });
+  };
+  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && show(detail.data), { signal: app.signal });
+  app.live.addEventListener("reset", refresh, { signal: app.signal });
   show(comparison);
 }

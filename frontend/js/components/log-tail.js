@@ -6,7 +6,7 @@ const FETCHED = 500;
 
 /**
  * The last lines of a run's log. A "log" event only wakes it: the lines are fetched after the last one held, so none
- * is lost or doubled, whatever the stream did meanwhile.
+ * is lost or doubled, whatever the stream did meanwhile. Without a line to go on from, the service sends the last ones.
  */
 export function createLogTail({ runId, api, live, signal }) {
   const node = element(html`
@@ -33,13 +33,13 @@ export function createLogTail({ runId, api, live, signal }) {
   }
 
   async function fetchNewer() {
-    let next;
+    let isMore;
     do {
       isStale = false;
-      const answer = await api.logs(runId, { after: last || undefined, limit: FETCHED }, signal);
-      append(answer.items);
-      next = answer.next;
-    } while (next || isStale);
+      const { items } = await api.logs(runId, { after: last || undefined, limit: FETCHED }, signal);
+      isMore = last > 0 && items.length === FETCHED;
+      append(items);
+    } while (isMore || isStale);
   }
 
   function refresh() {

@@ -1,13 +1,7 @@
 import { duration } from "../format.js";
 import { element, html, refs, setAttribute, setText } from "../html.js";
+import { done } from "../run-words.js";
 import { isLive } from "../status.js";
-
-/** The share of a run that is done, from 0 to 1. */
-export function done({ progress, status }) {
-  if (status === "completed") return 1;
-  if (progress.steps) return Math.min(1, progress.step / progress.steps);
-  return progress.epochs ? Math.min(1, progress.epoch / progress.epochs) : 0;
-}
 
 function remaining(run) {
   const { eta_seconds: eta } = run.progress;

@@ -5,9 +5,9 @@ import { icon } from "../icons.js";
 import { colourOf } from "../palette.js";
 import { paths } from "../router.js";
 import { keySettings } from "../run-list.js";
+import { noteOf } from "../run-words.js";
 import { allows } from "../status.js";
 import { createProgress } from "./progress.js";
-import { noteOf } from "./run-row.js";
 import { armChip, createStatusChip } from "./status-chip.js";
 
 const ACTIONS = [["pause", "Pause", "pause"], ["resume", "Resume", "resume"], ["stop", "Stop", "stop"]];

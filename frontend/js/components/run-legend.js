@@ -1,13 +1,14 @@
 import { element, html, refs, setAttribute, setText } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
+import { labelOf } from "../run-list.js";
 import { createProgress } from "./progress.js";
-import { armChip, createStatusChip } from "./status-chip.js";
+import { createStatusChip } from "./status-chip.js";
 
 const entry = ({ run, colour, isRemovable }) => html`
   <li class="member" data-run="${run.id}" data-testid="member">
     <span class="swatch swatch--large" aria-hidden="true" style="background:${colour}"></span>
-    <div class="member__body"><div class="member__line"><a href="${paths.run(run.id)}" data-ref="name"></a>${armChip(run.arm)}</div>
+    <div class="member__body"><div class="member__line"><a href="${paths.run(run.id)}" data-ref="name"></a></div>
       <div class="member__line" data-ref="state"></div></div>
     <div class="button-row"><button type="button" class="icon-button" data-action="hide" data-testid="member-hide"></button>
       ${isRemovable ? html`<button type="button" class="icon-button" data-action="remove" data-testid="member-remove"
@@ -24,8 +25,8 @@ function createEntry(member) {
   let wasHidden = null;
   return {
     node,
-    update(run, isHidden) {
-      setText(name, run.name);
+    update(run, { isHidden, label }) {
+      setText(name, label);
       setAttribute(name, "title", run.name);
       status.update(run.status);
       progress.update(run);
@@ -54,7 +55,7 @@ export function createRunLegend(members, { isRemovable }) {
   return {
     node,
     update(runs, hidden) {
-      for (const run of runs) entries.get(run.id)?.update(run, hidden.has(run.id));
+      for (const run of runs) entries.get(run.id)?.update(run, { isHidden: hidden.has(run.id), label: labelOf(run, runs) });
     },
   };
 }

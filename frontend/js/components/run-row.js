@@ -4,6 +4,7 @@ import { icon } from "../icons.js";
 import { colourOf } from "../palette.js";
 import { paths } from "../router.js";
 import { keySettings } from "../run-list.js";
+import { noteOf } from "../run-words.js";
 import { allows } from "../status.js";
 import { createProgress } from "./progress.js";
 import { armChip, createStatusChip } from "./status-chip.js";
@@ -33,12 +34,6 @@ const row = (run) => html`
     <td role="cell" class="run-row__actions"><div class="button-row">${ACTIONS.map(actionButton)}
       <a class="icon-button" href="${paths.run(run.id)}" title="Open" data-ref="open">${icon("open")}</a></div></td>
   </tr>`;
-
-/** Why a run stands as it does: what it waits for, or why it ended. */
-export function noteOf(run) {
-  if (run.status === "queued" && run.waiting_for) return `waits for ${run.waiting_for}`;
-  return run.reason ?? "";
-}
 
 function comparisonChip(run) {
   if (!run.comparison_id) return html``;

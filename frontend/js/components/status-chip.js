@@ -1,3 +1,4 @@
+import { ARM_NAMES } from "../run-words.js";
 import { element, html, setAttribute, setText } from "../html.js";
 
 /** A run's shown status as a chip. */
@@ -19,8 +20,6 @@ export function statusChip(status) {
   return html`<span class="status" data-status="${status}" data-testid="status-chip"
     ><span class="status__dot" aria-hidden="true"></span><span>${status}</span></span>`;
 }
-
-export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
 
 export function armChip(arm) {
   return arm ? html`<span class="chip chip--${arm}">${ARM_NAMES[arm] ?? arm}</span>` : html``;

@@ -5,6 +5,7 @@ import { icon } from "../icons.js";
 const times = (ratio) => (typeof ratio === "number" ? `${ratio.toFixed(2)}×` : "–");
 
 function accuracy(difference) {
+  if (typeof difference !== "number") return "finished";
   if (Math.abs(difference) < 0.005) return "reached the same top-1";
   return `reached ${Math.abs(difference).toFixed(2)} points ${difference > 0 ? "more" : "less"} top-1`;
 }

@@ -1,0 +1,14 @@
+export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
+
+/** The share of a run that is done, from 0 to 1. */
+export function done({ progress, status }) {
+  if (status === "completed") return 1;
+  if (progress.steps) return Math.min(1, progress.step / progress.steps);
+  return progress.epochs ? Math.min(1, progress.epoch / progress.epochs) : 0;
+}
+
+/** Why a run stands as it does: what it waits for, or why it ended. */
+export function noteOf(run) {
+  if (run.status === "queued" && run.waiting_for) return `waits for ${run.waiting_for}`;
+  return run.reason ?? "";
+}
