@@ -6,7 +6,6 @@ So nothing random has to be saved, a resume costs the same at any step, and it d
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +41,12 @@ def uniforms(indices: npt.NDArray[np.int64], draws: int, purpose: str, *key: int
     some nanoseconds a number, where a hash of each would take microseconds.
     """
     start = np.uint64(seed_of(purpose, *key))
-    positions = indices.astype(np.uint64)[:, None] * np.uint64(draws) + np.arange(draws, dtype=np.uint64)
-    bits = _mixed(start + (positions + np.uint64(1)) * _GOLDEN)
+    positions: npt.NDArray[np.uint64] = (indices[:, None] * draws + np.arange(1, draws + 1)).astype(np.uint64)
+    bits = _mixed(start + positions * _GOLDEN)
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _mixed(bits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import pad, relu
 
 from worker.engine.keys import generator
 from worker.engine.stochastic_depth import Gates, survival_probabilities
@@ -31,8 +31,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, is_open: bool = True) -> Tensor:
         if self.shortcut is None:
-            return x + self._scaled(self.branch(F.relu(self.bn1(x)))) if is_open else x
-        activated = F.relu(self.bn1(x))
+            return x + self._scaled(self.branch(relu(self.bn1(x)))) if is_open else x
+        activated = relu(self.bn1(x))
         shortcut: Tensor = self.shortcut(activated)
         return shortcut + self._scaled(self.branch(activated)) if is_open else shortcut
 
@@ -56,7 +56,7 @@ class BasicBlock(Block):
         self.shortcut = None if inputs == outputs and stride == 1 else PaddedShortcut(outputs - inputs, stride)
 
     def branch(self, activated: Tensor) -> Tensor:
-        hidden = F.relu(self.bn2(self.conv1(activated)))
+        hidden = relu(self.bn2(self.conv1(activated)))
         outputs: Tensor = self.conv2(hidden)
         return outputs
 
@@ -77,8 +77,8 @@ class Bottleneck(Block):
         self.shortcut = None if inputs == outputs and stride == 1 else _conv(inputs, outputs, 1, stride=stride)
 
     def branch(self, activated: Tensor) -> Tensor:
-        hidden = F.relu(self.bn2(self.conv1(activated)))
-        hidden = F.relu(self.bn3(self.conv2(hidden)))
+        hidden = relu(self.bn2(self.conv1(activated)))
+        hidden = relu(self.bn3(self.conv2(hidden)))
         outputs: Tensor = self.conv3(hidden)
         return outputs
 
@@ -92,7 +92,7 @@ class PaddedShortcut(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+        return pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
 
 
 class ResNet(nn.Module):
@@ -111,7 +111,7 @@ class ResNet(nn.Module):
         for block, is_open in zip(blocks, gates or (True,) * len(blocks), strict=True):
             x = block(x, is_open=is_open)
         # A mean, and not AdaptiveAvgPool2d, whose backward pass on CUDA is not deterministic.
-        logits: Tensor = self.classifier(F.relu(self.norm(x)).mean((2, 3)))
+        logits: Tensor = self.classifier(relu(self.norm(x)).mean((2, 3)))
         return logits
 
     def blocks(self) -> list[Block]:
@@ -137,8 +137,10 @@ def skeleton(*, depth: int, num_classes: int, pL: float = 1.0) -> ResNet:
     counts = BOTTLENECK_STAGES.get(depth) or ((depth - 2) // 6,) * 3
     survival = iter(survival_probabilities(blocks=sum(counts), pL=pL))
     with torch.device("meta"):
-        return _bottleneck(counts, num_classes, survival) if depth in BOTTLENECK_STAGES else _cifar(
-            counts, num_classes, survival
+        return (
+            _bottleneck(counts, num_classes, survival)
+            if depth in BOTTLENECK_STAGES
+            else _cifar(counts, num_classes, survival)
         )
 
 

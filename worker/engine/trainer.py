@@ -2,16 +2,116 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from worker.contract.config import RunConfig
+from worker.contract.status import Desired
+from worker.engine import execution
 from worker.engine.checkpoint import Checkpoint
-from worker.engine.outcome import Outcome
+from worker.engine.data.images import Dataset
+from worker.engine.data.open import open_dataset
+from worker.engine.evaluate import evaluate_epoch
+from worker.engine.outcome import Best, Ending, Interrupted, Outcome
+from worker.engine.plan import Plan
 from worker.engine.ports import Control, MetricSink
+from worker.engine.progress import Clock
+from worker.engine.reporter import Reporter
+from worker.engine.resuming import changed_circumstances, check_resumable
+from worker.engine.saver import Saver
+from worker.engine.state import TrainingState
+from worker.engine.step import training_step
 
 
 def train(
-    config: RunConfig, *, sink: MetricSink, control: Control, checkpoints: Path, resume: Checkpoint | None = None
+    config: RunConfig,
+    *,
+    sink: MetricSink,
+    control: Control,
+    checkpoints: Path,
+    resume: Checkpoint | None = None,
+    dataset: Dataset | None = None,
 ) -> Outcome:
-    """Trains until the end or until `control` wants otherwise; checkpoints go into the folder `checkpoints`."""
-    raise NotImplementedError
+    """Trains to the end, or until `control` wants otherwise, and then leaves a checkpoint of that very step.
+
+    Checkpoints go into the folder `checkpoints`, which no other process writes to: after every epoch, every
+    `checkpoint_minutes` and at a pause or stop; none is deleted. `dataset` is what `open_dataset(config)` gives, for a
+    caller who wants its errors first. Sets torch's threads and determinism for the whole process.
+
+    Raises DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged, and whatever `sink` raises.
+    """
+    dataset = dataset or open_dataset(config)
+    if resume is not None:
+        check_resumable(resume, config=config, dataset=dataset)
+    settled = execution.settle(config, recorded_threads=resume.threads if resume else None)
+    plan = Plan(config, dataset, settled)
+    state = TrainingState(config, num_classes=len(dataset.classes), device=plan.device)
+    if resume is not None:
+        state.load_state_dict(resume.content)
+        for sentence in changed_circumstances(resume, settled):
+            sink.notice(sentence)
+    clock = Clock(already=resume.elapsed_seconds if resume else 0.0)
+    reporter = Reporter(sink, plan=plan, state=state, clock=clock)
+    saver = Saver(checkpoints, sink, plan=plan, state=state, clock=clock, resumed_from=resume)
+    return _Training(plan, state, reporter=reporter, saver=saver, control=control, clock=clock).run()
+
+
+class _Training:
+    def __init__(
+        self, plan: Plan, state: TrainingState, *, reporter: Reporter, saver: Saver, control: Control, clock: Clock
+    ) -> None:
+        self._plan = plan
+        self._state = state
+        self._reporter = reporter
+        self._saver = saver
+        self._control = control
+        self._clock = clock
+
+    def run(self) -> Outcome:
+        self._reporter.announce(evaluation_due=self._evaluation_is_due())
+        try:
+            self._train()
+        except Interrupted as wish:
+            self._saver.save()
+            return self._outcome(Ending.PAUSED if wish.desired is Desired.PAUSE else Ending.STOPPED)
+        return self._outcome(Ending.COMPLETED)
+
+    def _train(self) -> None:
+        if self._evaluation_is_due():
+            self._end_epoch()
+        with closing(self._plan.training_batches(start=self._state.step)) as batches:
+            for batch in batches:
+                self._obey()
+                training_step(batch, plan=self._plan, state=self._state)
+                self._reporter.after_step(images=len(batch.labels))
+                if self._evaluation_is_due():
+                    self._end_epoch()
+                elif self._saver.is_due():
+                    self._save()
+
+    def _end_epoch(self) -> None:
+        """Evaluates the epoch that ends at this step. Interrupted, it is due again when the training goes on."""
+        state = self._state
+        epochs = state.step // self._plan.steps_per_epoch
+        with self._reporter.throughput.standing_still():
+            result = evaluate_epoch(epoch=epochs - 1, plan=self._plan, state=state, obey=self._obey)
+        state.evaluated = epochs
+        if state.best is None or result.top1 > state.best.top1:
+            state.best = Best(top1=result.top1, step=state.step)
+        self._reporter.after_evaluation(result)
+        self._save()
+
+    def _evaluation_is_due(self) -> bool:
+        return self._state.step >= (self._state.evaluated + 1) * self._plan.steps_per_epoch
+
+    def _save(self) -> None:
+        with self._reporter.throughput.standing_still():
+            self._saver.save()
+
+    def _obey(self) -> None:
+        desired = self._control.desired()
+        if desired is not Desired.RUN:
+            raise Interrupted(desired)
+
+    def _outcome(self, ending: Ending) -> Outcome:
+        return Outcome(ending, self._state.step, self._clock.elapsed_seconds(), self._state.best)

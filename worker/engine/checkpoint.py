@@ -1,0 +1,149 @@
+"""Checkpoints: one file each, whole or absent, and checked before it is believed.
+
+The file is what `torch.save` writes, followed by a seal: a mark and the SHA-256 of everything before it. torch reads
+such a file as it is, because an archive's directory is found from its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+
+FORMAT = 1
+_MARK = b"RESDROP1"
+_SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
+_CHUNK = 1 << 20
+_PARTIAL = ".partial"
+
+
+class CheckpointDamaged(RuntimeError):
+    """The file is missing, cut short or altered; an older checkpoint may serve."""
+
+
+class CheckpointMismatch(ValueError):
+    """The checkpoint is sound and belongs to another run or another version of this program."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The whole state of a training between two steps. All of `content` is plain values and tensors on the CPU."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    @property
+    def step(self) -> int:
+        return int(self.content["step"])
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return float(self.content["elapsed_seconds"])
+
+    @property
+    def threads(self) -> int:
+        return int(self.content["threads"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's configuration as JSON values."""
+        return dict(self.content["config"])
+
+
+@dataclass(frozen=True)
+class Written:
+    size_bytes: int
+    sha256: str
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}.pt"
+
+
+def save(content: Mapping[str, Any], path: Path) -> Written:
+    """Writes beside `path`, syncs, renames, syncs the folder: a crash leaves the old file or the new, never half.
+
+    One process writes to a folder; what an earlier one left unfinished there is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for unfinished in path.parent.glob(f"*{_PARTIAL}"):
+        unfinished.unlink(missing_ok=True)
+    partial = path.with_name(path.name + _PARTIAL)
+    try:
+        written = _write(dict(content, format=FORMAT), partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return written
+
+
+def load(path: Path) -> Checkpoint:
+    """Raises CheckpointDamaged or CheckpointMismatch."""
+    try:
+        _check_seal(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointDamaged(f"checkpoint {path} cannot be read: {error.strerror}") from error
+    if content["format"] != FORMAT:
+        raise CheckpointMismatch(f"checkpoint {path} has format {content['format']}, this version reads {FORMAT}")
+    return Checkpoint(path=path, content=content)
+
+
+def newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.pt"), reverse=True)
+
+
+class _Sealing:
+    """A file for torch to write to, which hashes and counts what passes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, chunk: bytes) -> int:
+        self.sha256.update(chunk)
+        self.size_bytes += len(chunk)
+        return self._file.write(chunk)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _write(content: dict[str, Any], path: Path) -> Written:
+    with path.open("wb") as file:
+        sealing = _Sealing(file)
+        torch.save(content, cast(IO[bytes], sealing))
+        sealing.write(_MARK + sealing.sha256.digest())
+        sealing.flush()
+        os.fsync(file.fileno())
+    return Written(sealing.size_bytes, sealing.sha256.hexdigest())
+
+
+def _check_seal(path: Path) -> None:
+    remaining = path.stat().st_size - _SEAL_BYTES
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while remaining > 0 and (chunk := file.read(min(_CHUNK, remaining))):
+            digest.update(chunk)
+            remaining -= len(chunk)
+        if file.read() != _MARK + digest.digest():
+            raise CheckpointDamaged(f"checkpoint {path} is damaged: its contents do not match its checksum")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network filesystems cannot sync a folder; they order a rename by themselves.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Images and the order in which they are seen."""

@@ -1,0 +1,18 @@
+"""What can be wrong with the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """The images are not there, not whole, or do not fit the configuration; says which, and what to do."""
+
+
+def existing_folder(data_dir: str) -> Path:
+    root = Path(data_dir)
+    if not root.exists():
+        raise DataError(f"data_dir {data_dir} does not exist on this machine; give the folder that holds the images")
+    if not root.is_dir():
+        raise DataError(f"data_dir {data_dir} is not a folder; give the folder that holds the images")
+    return root

@@ -1,0 +1,66 @@
+"""What every dataset offers: batches of raw images by index, and the facts that a network needs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Indices = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Images as uint8 [N, 3, side, side], labels as int64 [N]. Normalisation is the device's work."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training images; each image's are fixed by (seed, epoch, its index)."""
+
+    seed: int
+    crop_padding: int
+    flip: bool
+
+
+class Images(Protocol):
+    """One split of a dataset. Picklable, so that loader processes can have it."""
+
+    def __len__(self) -> int: ...
+
+    def plain(self, indices: Indices) -> Batch:
+        """As an evaluation sees them."""
+
+    def augmented(self, indices: Indices, *, epoch: int, augmentation: Augmentation) -> Batch:
+        """As training sees them in this epoch."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Both splits. `mean` and `std` are by channel for values in [0, 1]; `fingerprint` names the exact images."""
+
+    name: str
+    train: Images
+    val: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fingerprint: str
+
+
+class Normalise:
+    """uint8 images to floats of mean 0 and deviation 1, on the device."""
+
+    def __init__(self, dataset: Dataset, device: torch.device) -> None:
+        self._mean = torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255.0
+        self._scale = 1.0 / (torch.tensor(dataset.std, device=device).view(1, 3, 1, 1) * 255.0)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        floats = images.to(self._mean.device, non_blocking=True).float()
+        return ((floats - self._mean) * self._scale).contiguous(memory_format=torch.channels_last)

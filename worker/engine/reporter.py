@@ -1,0 +1,99 @@
+"""Tells the sink how the training goes."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from worker.contract.messages import Point
+from worker.contract.names import Metric
+from worker.engine.evaluate import Evaluation
+from worker.engine.execution import versions
+from worker.engine.outcome import TrainingDiverged
+from worker.engine.plan import Plan
+from worker.engine.ports import MetricSink, RunStarted
+from worker.engine.progress import Clock, Throughput
+from worker.engine.resnet import count_parameters
+from worker.engine.state import TrainingState
+
+TOP5_FROM_CLASSES = 5
+
+
+class Reporter:
+    """What is told is a pure function of the configuration, but for times and speeds."""
+
+    def __init__(self, sink: MetricSink, *, plan: Plan, state: TrainingState, clock: Clock) -> None:
+        self.throughput = Throughput()
+        self._sink = sink
+        self._plan = plan
+        self._state = state
+        self._clock = clock
+
+    def announce(self, *, evaluation_due: bool) -> None:
+        plan, state = self._plan, self._state
+        self.throughput.reset()
+        self._sink.started(
+            RunStarted(
+                step=state.step,
+                epochs=plan.config.epochs,
+                steps_per_epoch=plan.steps_per_epoch,
+                blocks=len(state.model.blocks()),
+                parameters=count_parameters(state.model),
+                device=plan.execution.device_name,
+                threads=plan.execution.threads,
+                evaluation_due=evaluation_due,
+                versions=versions(),
+            )
+        )
+
+    def after_step(self, *, images: int) -> None:
+        """A point of the training curves every `log_every` steps, and at the last one."""
+        plan, state = self._plan, self._state
+        self.throughput.add(images)
+        if state.step % plan.config.log_every and state.step != plan.total_steps:
+            return
+        refuse_divergence(state)
+        loss, top1, _ = state.meter.means()
+        values = {
+            Metric.TRAIN_LOSS: loss,
+            Metric.TRAIN_TOP1: top1,
+            Metric.LR: plan.schedule.lr(state.step - 1),
+            Metric.IMAGES_PER_SECOND: self.throughput.images_per_second(),
+        }
+        if plan.config.sd:
+            values[Metric.SD_DEPTH], values[Metric.SD_COMPUTE] = state.depth_meter.means()
+        self._tell(values)
+        state.meter.reset()
+        state.depth_meter.reset()
+        self.throughput.reset()
+
+    def after_evaluation(self, result: Evaluation) -> None:
+        values = {Metric.VAL_LOSS: result.loss, Metric.VAL_TOP1: result.top1}
+        if len(self._plan.dataset.classes) >= TOP5_FROM_CLASSES:
+            values[Metric.VAL_TOP5] = result.top5
+        self._tell(values)
+        epoch = self._state.step // self._plan.steps_per_epoch
+        self._sink.log(
+            f"epoch {epoch}/{self._plan.config.epochs}: val/top1 {result.top1:.2f} %, val/loss {result.loss:.4f}"
+        )
+
+    def _tell(self, values: dict[Metric, float]) -> None:
+        self._sink.point(
+            Point(
+                step=self._state.step,
+                epoch=self._plan.epoch(self._state.step),
+                elapsed_seconds=self._clock.elapsed_seconds(),
+                at=datetime.now(UTC),
+                values={name.value: value if math.isfinite(value) else None for name, value in values.items()},
+            )
+        )
+
+
+def refuse_divergence(state: TrainingState) -> None:
+    """Raises TrainingDiverged if a loss since the last report was not finite. Waits for the device."""
+    loss, _, _ = state.meter.means()
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"the training loss stopped being finite by step {state.step}; "
+            "lower lr, lengthen warmup_epochs or turn amp off"
+        )

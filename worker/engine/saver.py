@@ -1,0 +1,74 @@
+"""Decides when a checkpoint is due, writes it and tells of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from worker.engine import checkpoint
+from worker.engine.checkpoint import Checkpoint
+from worker.engine.execution import versions
+from worker.engine.plan import Plan
+from worker.engine.ports import MetricSink, SavedCheckpoint
+from worker.engine.progress import Clock
+from worker.engine.reporter import refuse_divergence
+from worker.engine.state import TrainingState
+
+
+class Saver:
+    def __init__(
+        self,
+        folder: Path,
+        sink: MetricSink,
+        *,
+        plan: Plan,
+        state: TrainingState,
+        clock: Clock,
+        resumed_from: Checkpoint | None,
+    ) -> None:
+        self._folder = folder
+        self._sink = sink
+        self._plan = plan
+        self._state = state
+        self._clock = clock
+        self._newest = (state.step, state.evaluated) if resumed_from else None
+        self._saved_at = time.monotonic()
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= 60.0 * self._plan.config.checkpoint_minutes
+
+    def save(self) -> None:
+        """Writes the state as it is, unless the newest checkpoint holds just that. Raises TrainingDiverged."""
+        state = self._state
+        if (state.step, state.evaluated) == self._newest:
+            return
+        refuse_divergence(state)
+        elapsed_seconds = self._clock.elapsed_seconds()
+        path = checkpoint.checkpoint_path(self._folder, state.step)
+        written = checkpoint.save(self._content(elapsed_seconds), path)
+        self._newest = (state.step, state.evaluated)
+        self._saved_at = time.monotonic()
+        self._sink.checkpoint(
+            SavedCheckpoint(
+                path=path,
+                step=state.step,
+                epoch=self._plan.epoch(state.step),
+                size_bytes=written.size_bytes,
+                sha256=written.sha256,
+                elapsed_seconds=elapsed_seconds,
+                best=state.best is not None and state.best.step == state.step,
+            )
+        )
+
+    def _content(self, elapsed_seconds: float) -> dict[str, object]:
+        plan = self._plan
+        return {
+            **self._state.state_dict(),
+            "elapsed_seconds": elapsed_seconds,
+            "config": plan.config.model_dump(mode="json"),
+            "images": plan.dataset.fingerprint,
+            "classes": list(plan.dataset.classes),
+            "device": plan.device.type,
+            "threads": plan.execution.threads,
+            "versions": versions(),
+        }
