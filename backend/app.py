@@ -1,0 +1,73 @@
+"""The composition root: `create_app(settings)` puts the service together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from backend import VERSION, pages, problems
+from backend.announcer import Announcer
+from backend.compare.routes import router as comparisons
+from backend.db.migrate import upgrade
+from backend.db.session import Database
+from backend.live.hub import LiveHub
+from backend.live.routes import router as live
+from backend.metrics.routes import router as metrics
+from backend.parts import Parts
+from backend.reference.health import router as health
+from backend.reference.routes import router as reference
+from backend.runs.routes import router as runs
+from backend.security import Gate
+from backend.settings import Settings
+from backend.workers.routes import router as workers
+
+PREFIX = "/api/v1"
+MOST_BYTES_OF_BODY = 1_000_000
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Connects to nothing yet; the database is opened, and brought up to date, when the service starts."""
+    database = Database(settings.database_url)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        announcer=Announcer(database, settings.redis_url),
+        live=LiveHub(database, settings.redis_url),
+    )
+    app = FastAPI(
+        title="ResDrop",
+        version=VERSION,
+        description="Train ResNets with and without stochastic depth, watch them live, compare them.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # both would load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=MOST_BYTES_OF_BODY,
+    )
+    app.state.parts = parts
+    app.add_middleware(Gate, settings=settings)
+    problems.install(app)
+    app.include_router(_api())
+    pages.install(app, cache_folder=settings.home / "cache")
+    return app
+
+
+def _api() -> APIRouter:
+    api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
+    for router in (runs, metrics, comparisons, workers, reference, health, live):
+        api.include_router(router)
+    return api
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    upgrade(parts.database)
+    parts.live.start()
+    parts.announcer.start()
+    yield
+    await parts.live.close()
+    parts.announcer.close()
+    parts.database.close()

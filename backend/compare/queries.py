@@ -1,0 +1,80 @@
+"""Reading comparisons, with the verdict that their finished pairs allow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.compare.verdict import Verdict, verdict_of
+from backend.db.tables import Comparison, Run
+from backend.errors import NotFound
+from backend.runs.views import warnings_of
+from worker.contract.status import Desired, RunStatus, shown_status
+
+MOST_LISTED = 500
+
+
+class ComparedRun(BaseModel):
+    id: str
+    seed: int
+    arm: str | None
+    name: str
+    status: str
+
+
+class ComparisonView(BaseModel):
+    """`factor` is the one setting in which the arms differ; `verdict` is null until a pair has finished."""
+
+    id: str
+    name: str
+    factor: str
+    mode: str
+    runs: list[ComparedRun]
+    verdict: Verdict | None
+    created_at: datetime
+    warnings: list[str]
+
+
+def get_comparison(session: Session, comparison_id: str) -> Comparison:
+    """Raises NotFound."""
+    comparison = session.get(Comparison, comparison_id) if comparison_id.isprintable() else None
+    if comparison is None:
+        raise NotFound(f"there is no comparison {comparison_id!r}")
+    return comparison
+
+
+def list_comparisons(session: Session) -> Sequence[Comparison]:
+    """Newest first."""
+    newest = select(Comparison).order_by(Comparison.created_at.desc(), Comparison.id).limit(MOST_LISTED)
+    return session.execute(newest).scalars().all()
+
+
+def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> list[ComparisonView]:
+    members: dict[str | None, list[Run]] = defaultdict(list)
+    of_them = select(Run).where(Run.comparison_id.in_([comparison.id for comparison in comparisons]))
+    for run in session.execute(of_them.order_by(Run.created_at, Run.id)).scalars():
+        members[run.comparison_id].append(run)
+    return [_view(comparison, members[comparison.id]) for comparison in comparisons]
+
+
+def _view(comparison: Comparison, runs: Sequence[Run]) -> ComparisonView:
+    return ComparisonView(
+        id=comparison.id,
+        name=comparison.name,
+        factor=comparison.factor,
+        mode=comparison.mode,
+        runs=[_member(run) for run in runs],
+        verdict=verdict_of(runs),
+        created_at=comparison.created_at,
+        warnings=list(dict.fromkeys(warning for run in runs for warning in warnings_of(run))),
+    )
+
+
+def _member(run: Run) -> ComparedRun:
+    status = shown_status(RunStatus(run.status), Desired(run.desired))
+    return ComparedRun(id=run.id, seed=run.config["seed"], arm=run.arm, name=run.name, status=status)

@@ -1,0 +1,62 @@
+"""The REST interface of comparisons."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
+from backend.compare.service import NewComparison, launch_comparison
+from backend.compare.side_by_side import SideBySide, side_by_side
+from backend.db.tables import Comparison
+from backend.errors import BadInput
+from backend.idempotency import OnceOf
+from backend.parts import DatabaseOf, PartsOf
+from backend.runs.queries import get_runs
+
+router = APIRouter(tags=["comparisons"])
+
+MOST_COMPARED = 100
+
+
+class ComparisonList(BaseModel):
+    items: list[ComparisonView]
+    next: str | None = None
+
+
+@router.post("/comparisons", status_code=201, summary="Launch a baseline and its stochastic-depth twin for each seed")
+def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, response: Response) -> ComparisonView:
+    with parts.database.write() as session:
+        comparison = once.find(session, Comparison, new)
+        if comparison is None:
+            comparison = launch_comparison(session, new)
+            once.remember(session, comparison.id, new)
+        view = comparison_views(session, [comparison])[0]
+    parts.announce([run.id for run in view.runs])
+    response.headers["Location"] = f"/api/v1/comparisons/{view.id}"
+    return view
+
+
+@router.get("/comparisons", summary="Comparisons, newest first")
+def get_comparisons(database: DatabaseOf) -> ComparisonList:
+    with database.read() as session:
+        return ComparisonList(items=comparison_views(session, list_comparisons(session)))
+
+
+@router.get("/comparisons/{comparison_id}", summary="One comparison with its verdict")
+def get_one(database: DatabaseOf, comparison_id: str) -> ComparisonView:
+    with database.read() as session:
+        return comparison_views(session, [get_comparison(session, comparison_id)])[0]
+
+
+@router.get("/compare", summary="Any runs beside each other: settings that differ, and results")
+def get_side_by_side(
+    database: DatabaseOf, runs: Annotated[list[str], Query(description="Run ids, separated by commas or repeated.")]
+) -> SideBySide:
+    ids = list(dict.fromkeys(run_id.strip() for part in runs for run_id in part.split(",") if run_id.strip()))
+    if not 1 <= len(ids) <= MOST_COMPARED:
+        raise BadInput({"runs": [f"runs names {len(ids)} runs; name 1 to {MOST_COMPARED}, separated by commas"]})
+    with database.read() as session:
+        return side_by_side(session, get_runs(session, ids))

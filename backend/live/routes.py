@@ -1,0 +1,47 @@
+"""GET /live: server-sent events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from backend.errors import BadInput
+from backend.parts import PartsOf
+
+router = APIRouter(tags=["live"])
+
+MOST_WATCHED = 200
+
+
+@router.get(
+    "/live",
+    summary="What changes, as server-sent events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def get_live(
+    parts: PartsOf,
+    since: Annotated[str | None, Query(description="The `change` of the snapshot that is shown.")] = None,
+    runs: Annotated[str, Query(description="Runs whose points and log lines are wanted, separated by commas.")] = "",
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Events `run`, `points`, `rewound`, `deleted`, `comparison`, `workers`, `log`, `reset` and `beat`.
+
+    The id of an event is the number of its change; a browser that lost the connection sends the last one again and
+    is told what it missed. `reset` says that this cannot be told any more.
+    """
+    watched = [run_id for run_id in runs.split(",") if run_id]
+    if len(watched) > MOST_WATCHED:
+        raise BadInput({"runs": [f"runs names {len(watched)} runs; watch {MOST_WATCHED} or fewer at once"]})
+    asked = last_event_id or since
+    number = _number(asked)
+    texts = parts.live.stream(since=number, is_lost=bool(asked) and number is None, runs=watched)
+    # Proxies are to pass on each event as it comes.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(texts, media_type="text/event-stream", headers=headers)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 17 else None

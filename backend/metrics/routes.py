@@ -1,0 +1,51 @@
+"""The REST interface of curves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from backend.errors import BadInput
+from backend.metrics.queries import Axis, Curves, csv_lines, metric_names, read_curves
+from backend.parts import DatabaseOf
+from backend.runs.queries import get_run
+
+router = APIRouter(tags=["metrics"])
+
+MOST_NAMES = 50
+LONGEST_NAME = 64
+
+
+@router.get("/runs/{run_id}/metrics", summary="Curves of a run, whole or what is new")
+def get_metrics(
+    database: DatabaseOf,
+    run_id: str,
+    names: Annotated[str | None, Query(description="Metric names, separated by commas; all without it.")] = None,
+    x: Annotated[Axis, Query(description="time is in seconds of training.")] = Axis.STEP,
+    max_points: Annotated[int | None, Query(ge=10, le=100_000)] = None,
+    since: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+) -> Curves:
+    with database.read() as session:
+        wanted = _names(names) if names is not None else None
+        return read_curves(session, run_id, names=wanted, axis=x, max_points=max_points, since=since)
+
+
+@router.get("/runs/{run_id}/metrics.csv", summary="All curves of a run as CSV", response_class=StreamingResponse)
+def get_csv(database: DatabaseOf, run_id: str) -> StreamingResponse:
+    with database.read() as session:
+        get_run(session, run_id)
+        names = metric_names(session, run_id)
+    headers = {"Content-Disposition": f'attachment; filename="{run_id}-metrics.csv"'}
+    return StreamingResponse(csv_lines(database, run_id, names), media_type="text/csv", headers=headers)
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if len(names) > MOST_NAMES:
+        raise BadInput({"names": [f"names has {len(names)} of them; ask for {MOST_NAMES} or fewer at once"]})
+    for name in names:
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise BadInput({"names": [f"names: {name[:80]!r} is no metric; see `metrics` of GET /api/v1/schema"]})
+    return names

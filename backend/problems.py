@@ -1,0 +1,154 @@
+"""Errors as `application/problem+json` (RFC 9457): the one table from what went wrong to a status."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from backend.errors import BadInput, Conflict, NotFound
+from backend.pages import page_for
+from worker.contract.errors import sentences_by_field
+
+log = logging.getLogger(__name__)
+
+_TITLES = {
+    400: "Not understood",
+    401: "Token needed",
+    403: "Refused",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Bad input",
+    500: "Internal error",
+    503: "Not available",
+}
+_TYPES = {
+    400: "bad-request",
+    401: "token-needed",
+    403: "refused",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    413: "too-large",
+    415: "not-json",
+    422: "bad-input",
+    500: "internal-error",
+    503: "not-available",
+}
+#: Where an error lies in a request, which is no part of a field's name.
+_PLACES = {"body", "query", "path", "header", "cookie", "config"}
+
+
+class Problem(BaseModel):
+    """What every refusal says. `errors` has the sentences of bad input under the names of the fields."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: dict[str, list[str]] = {}
+
+
+#: For the description of the interface: what any route may answer besides its own.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": _TITLES[status]} for status in (404, 409, 422)
+}
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    body = {
+        "type": f"urn:resdrop:problem:{_TYPES.get(status, 'error')}",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        **({"errors": dict(errors)} if errors else {}),
+        **more,
+    }
+    # Escaped, for what a client sent may hold half of a surrogate pair, which UTF-8 cannot carry.
+    return Response(json.dumps(body), status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(BadInput, _bad_input)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _database_away)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _not_found(_request: Request, error: Exception) -> Response:
+    return problem(404, str(error))
+
+
+def _conflict(_request: Request, error: Exception) -> Response:
+    return problem(409, str(error))
+
+
+def _bad_input(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadInput)
+    return problem(422, str(error), errors=error.errors)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    page = page_for(request, error)
+    return page if page is not None else problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("%s %s: the database is away: %s", request.method, request.url.path, error)
+    detail = "The database does not answer at the moment; nothing was changed. Try again in a few seconds."
+    return problem(503, detail, headers={"Retry-After": "2"})
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "This should not have happened; the log of the API has the details.")
+
+
+def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    items = error.errors()
+    for item in items:
+        if item["type"] == "json_invalid":
+            return problem(400, f"The body is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}.")
+    if any(isinstance(item.get("input"), bytes) for item in items):
+        given = request.headers.get("content-type", "no type")
+        return problem(415, f"The body came as {given}; send JSON with Content-Type: application/json.")
+    errors = refusals(items)
+    return problem(422, "; ".join(text for texts in errors.values() for text in texts), errors=errors)
+
+
+def refusals(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Pydantic's errors of a request, under the names that a client knows: no place, no index."""
+    named = []
+    for item in items:
+        loc = [part for part in item["loc"] if isinstance(part, str)]
+        unknown = item["type"] == "extra_forbidden" and "config" not in loc
+        while len(loc) > 1 and loc[0] in _PLACES:
+            loc = loc[1:]
+        message = f"there is no field {loc[-1]!r} here" if unknown else item["msg"]
+        named.append({**item, "loc": tuple(loc), "msg": message, "type": "setting" if unknown else item["type"]})
+    return sentences_by_field(named)

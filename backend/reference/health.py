@@ -1,0 +1,106 @@
+"""GET /health: is every part there? It answers whatever is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import redis
+from fastapi import APIRouter
+from pydantic import BaseModel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from backend import VERSION
+from backend.db.changes import current_change
+from backend.db.tables import ControllerPulse, Run
+from backend.pages import plotly_version
+from backend.parts import PartsOf
+from backend.workers.queries import living_workers
+
+router = APIRouter(tags=["reference"])
+
+#: The controller finishes a round every 5 s.
+CONTROLLER_ALIVE_WITHIN = timedelta(seconds=20)
+REDIS_PATIENCE_SECONDS = 1.0
+
+
+class ControllerHealth(BaseModel):
+    """`set_aside` counts messages that could not be understood; the table of that name keeps them."""
+
+    alive: bool
+    seen_at: datetime | None
+    set_aside: int
+
+
+class Health(BaseModel):
+    """`database` and `redis` are "ok" or say what is wrong; `change` is null while the database is away."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    plotly: str
+    database: str
+    redis: str
+    controller: ControllerHealth
+    workers: int
+    runs: dict[str, int]
+    change: int | None
+    time: datetime
+
+
+@router.get("/health", summary="Is every part there?")
+def get_health(parts: PartsOf) -> Health:
+    health = Health(
+        status="ok",
+        version=VERSION,
+        plotly=plotly_version(),
+        database="ok",
+        redis=_redis(parts.settings.redis_url),
+        controller=ControllerHealth(alive=False, seen_at=None, set_aside=0),
+        workers=0,
+        runs={},
+        change=None,
+        time=datetime.now(UTC),
+    )
+    try:
+        with parts.database.read() as session:
+            _look(session, health)
+    except SQLAlchemyError as error:
+        health.database = _first_line(error)
+    is_well = health.database == health.redis == "ok" and health.controller.alive and health.workers > 0
+    health.status = "ok" if is_well else "degraded"
+    return health
+
+
+def _look(session: Session, health: Health) -> None:
+    pulse = session.execute(select(ControllerPulse)).scalars().first()
+    if pulse is not None:
+        is_alive = pulse.seen_at > datetime.now(UTC) - CONTROLLER_ALIVE_WITHIN
+        health.controller = ControllerHealth(alive=is_alive, seen_at=pulse.seen_at, set_aside=pulse.set_aside)
+    health.workers = len(living_workers(session))
+    counts = session.execute(select(Run.status, func.count()).group_by(Run.status)).all()
+    health.runs = {row[0]: row[1] for row in counts}
+    health.change = current_change(session)
+
+
+def _redis(url: str) -> str:
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=REDIS_PATIENCE_SECONDS,
+        socket_connect_timeout=REDIS_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return _first_line(error)
+    finally:
+        client.close()
+    return "ok"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

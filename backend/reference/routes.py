@@ -1,0 +1,92 @@
+"""GET /schema, /presets, /datasets."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+from worker.contract.config import GROUPS, RunConfig
+from worker.contract.datasets import DATASETS
+from worker.contract.names import Metric
+from worker.contract.presets import PRESETS
+
+router = APIRouter(tags=["reference"])
+
+
+class SettingsSchema(TypedDict):
+    """`schema` is the JSON Schema of a configuration, whose properties also have group, label, unit and advanced."""
+
+    schema: dict[str, Any]
+    groups: list[str]
+    metrics: list[str]
+
+
+class PresetView(BaseModel):
+    name: str
+    title: str
+    description: str
+    config: dict[str, Any]
+
+
+class PresetList(BaseModel):
+    items: list[PresetView]
+    next: str | None = None
+
+
+class DatasetView(BaseModel):
+    """`null` where only the files can tell."""
+
+    name: str
+    title: str
+    train_images: int | None
+    val_images: int | None
+    classes: int | None
+    side: int | None
+    flip: bool
+    needs_data_dir: bool
+
+
+class DatasetList(BaseModel):
+    items: list[DatasetView]
+    next: str | None = None
+
+
+@router.get("/schema", summary="Every setting of a run, with bounds, units, help and defaults")
+def get_schema() -> SettingsSchema:
+    metrics = [metric.value for metric in Metric]
+    return SettingsSchema(schema=_config_schema(), groups=list(GROUPS), metrics=metrics)
+
+
+@router.get("/presets", summary="Ready configurations")
+def get_presets() -> PresetList:
+    return PresetList(items=[PresetView(**preset.model_dump(mode="json")) for preset in PRESETS])
+
+
+@router.get("/datasets", summary="What can be trained on")
+def get_datasets() -> DatasetList:
+    return DatasetList(items=[DatasetView(name=name.value, **vars(facts)) for name, facts in DATASETS.items()])
+
+
+@cache
+def _config_schema() -> dict[str, Any]:
+    """With the definitions put where they are referred to, so that a form needs to look nothing up."""
+    schema = RunConfig.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    schema["properties"] = {
+        name: _resolved(definition, definitions) for name, definition in schema["properties"].items()
+    }
+    return schema
+
+
+def _resolved(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = part.get("$ref")
+    if reference is None:
+        return part
+    target = definitions[reference.removeprefix("#/$defs/")]
+    # The property's own words win over those of the type.
+    shape = {name: value for name, value in target.items() if name in ("type", "enum")}
+    return shape | {name: value for name, value in part.items() if name != "$ref"}

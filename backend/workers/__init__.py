@@ -1,0 +1,1 @@
+"""Workers, as they last said of themselves."""
