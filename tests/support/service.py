@@ -151,9 +151,7 @@ class Service:
         """The file of the checkpoint with the greatest step."""
         items = self.api.get(f"/runs/{run_id}/checkpoints").json()["items"]
         newest = max(items, key=lambda item: item["step"])
-        (found,) = (self.home / "files" / "runs" / run_id).glob(
-            f"attempt-{newest['attempt']}/step-{newest['step']}.pt"
-        )
+        (found,) = (self.home / "files" / "runs" / run_id).glob(f"attempt-{newest['attempt']}/step-{newest['step']}.pt")
         return found
 
 
