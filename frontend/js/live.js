@@ -16,6 +16,8 @@ export class Live extends EventTarget {
   #snapshot;
   #source = null;
   #since = null;
+  #lastId = "";
+  #group = [];
   #watchers = new Map();
   #watched = "";
   #failures = 0;
@@ -86,6 +88,8 @@ export class Live extends EventTarget {
   #open() {
     this.#close();
     this.#watched = this.#wanted();
+    this.#lastId = "";
+    this.#group = [];
     this.#heardAt = Date.now();
     const source = new EventSource(`${this.#url}?${new URLSearchParams({ since: this.#since, runs: this.#watched })}`);
     this.#source = source;
@@ -104,11 +108,16 @@ export class Live extends EventTarget {
 
   #pass(kind, event) {
     this.#heard();
+    this.#group.push({ kind, data: JSON.parse(event.data) });
+    if (event.lastEventId === this.#lastId) return;
+    // Of the events of one number only the last carries it as id; until then they wait, so that each is known by its
+    // number, and a connection that breaks within a number is told all of it again.
+    this.#lastId = event.lastEventId;
     const id = Number(event.lastEventId);
-    // Several events may carry one number, and more of it may be on its way: only those below it are surely complete.
-    // What then comes again after a reconnection changes nothing the second time.
-    if (id) this.#since = Math.max(this.#since, id - 1);
-    this.dispatchEvent(new CustomEvent(kind, { detail: { id, data: JSON.parse(event.data) } }));
+    this.#since = Math.max(this.#since, id);
+    const group = this.#group;
+    this.#group = [];
+    for (const part of group) this.dispatchEvent(new CustomEvent(part.kind, { detail: { id, data: part.data } }));
   }
 
   #beat({ time }) {
