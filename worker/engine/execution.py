@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 import torch
 
-from worker.contract.config import Device, RunConfig
+from worker.contract.config import Amp, Device, RunConfig
 from worker.engine.outcome import DeviceUnavailable
 
 
 @dataclass(frozen=True)
 class Execution:
+    """`amp` is settled: it is not auto."""
+
     device: torch.device
     device_name: str
+    amp: Amp
     threads: int
 
 
@@ -26,11 +29,12 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None) -> Executi
     Raises DeviceUnavailable.
     """
     device = _device(config.device)
+    amp = _amp(config.amp, device)
     threads = config.threads or recorded_threads or torch.get_num_threads()
     torch.set_num_threads(threads)
     _be_deterministic()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
-    return Execution(device=device, device_name=name, threads=threads)
+    return Execution(device=device, device_name=name, amp=amp, threads=threads)
 
 
 def versions() -> dict[str, str]:
@@ -42,6 +46,16 @@ def _device(wanted: Device) -> torch.device:
     if wanted is Device.CUDA and not available:
         raise DeviceUnavailable("device cuda: torch sees no CUDA device here; set device to cpu or auto")
     return torch.device("cuda" if available and wanted is not Device.CPU else "cpu")
+
+
+def _amp(wanted: Amp, device: torch.device) -> Amp:
+    if device.type == "cpu":
+        if wanted is Amp.FP16:
+            raise DeviceUnavailable("amp fp16 needs a GPU; set amp to auto, off or bf16")
+        return Amp.OFF if wanted is Amp.AUTO else wanted
+    if wanted is Amp.AUTO:
+        return Amp.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Amp.FP16
+    return wanted
 
 
 def _be_deterministic() -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from worker.contract.config import Amp
-from worker.engine.outcome import DeviceUnavailable
 
 _TYPES = {Amp.FP16: torch.float16, Amp.BF16: torch.bfloat16}
 
@@ -19,12 +18,13 @@ class Precision:
     """fp16 goes with a gradient scaler; elsewhere the scaler is off and passes everything through."""
 
     def __init__(self, amp: Amp, device: torch.device) -> None:
-        self.amp = _settled(amp, device)
+        assert amp is not Amp.AUTO
+        self._amp = amp
         self._device = device
-        self._scaler = torch.amp.GradScaler(device.type, enabled=self.amp is Amp.FP16)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self._amp is Amp.FP16)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self._device.type, dtype=_TYPES.get(self.amp), enabled=self.amp in _TYPES)
+        return torch.autocast(self._device.type, dtype=_TYPES.get(self._amp), enabled=self._amp in _TYPES)
 
     def backward_and_step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """One optimizer step. Parameters of skipped blocks get a gradient of zero, not none.
@@ -51,13 +51,3 @@ def _fill_absent_gradients(optimizer: torch.optim.Optimizer) -> None:
         for parameter in group["params"]:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-
-
-def _settled(amp: Amp, device: torch.device) -> Amp:
-    if device.type == "cpu":
-        if amp is Amp.FP16:
-            raise DeviceUnavailable("amp fp16 needs a GPU; set amp to auto, off or bf16")
-        return Amp.OFF if amp is Amp.AUTO else amp
-    if amp is Amp.AUTO:
-        return Amp.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Amp.FP16
-    return amp

@@ -9,6 +9,7 @@ import torch
 
 from worker.contract.config import RunConfig
 from worker.engine import resnet
+from worker.engine.execution import Execution
 from worker.engine.meters import DepthMeter, Meter
 from worker.engine.optimizer import load_momentum, momentum_state, sgd
 from worker.engine.outcome import Best
@@ -18,7 +19,8 @@ from worker.engine.precision import Precision
 class TrainingState:
     """`step` steps are done; `evaluated` epochs have been evaluated; the meters hold what is not yet reported."""
 
-    def __init__(self, config: RunConfig, *, num_classes: int, device: torch.device) -> None:
+    def __init__(self, config: RunConfig, *, num_classes: int, execution: Execution) -> None:
+        device = execution.device
         model = resnet.build(
             depth=config.depth,
             num_classes=num_classes,
@@ -29,7 +31,7 @@ class TrainingState:
         )
         self.model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = sgd(self.model, config)
-        self.precision = Precision(config.amp, device)
+        self.precision = Precision(execution.amp, device)
         self.meter = Meter(device)
         self.depth_meter = DepthMeter()
         self.step = 0

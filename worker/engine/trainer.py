@@ -45,7 +45,7 @@ def train(
         check_resumable(resume, config=config, dataset=dataset)
     settled = execution.settle(config, recorded_threads=resume.threads if resume else None)
     plan = Plan(config, dataset, settled)
-    state = TrainingState(config, num_classes=len(dataset.classes), device=plan.device)
+    state = TrainingState(config, num_classes=len(dataset.classes), execution=settled)
     if resume is not None:
         state.load_state_dict(resume.content)
         for sentence in changed_circumstances(resume, settled):

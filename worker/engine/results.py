@@ -1,0 +1,88 @@
+"""The folder in which a run trained from the command line leaves its results."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from worker.contract.config import RunConfig
+from worker.engine.atomic import write_text
+from worker.engine.differences import differing_settings
+
+
+class FolderRefused(ValueError):
+    """The folder cannot take this run; says why and what to do."""
+
+
+class ResultsFolder:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.config = root / "config.json"
+        self.history = root / "history.csv"
+        self.summary = root / "summary.json"
+        self.log = root / "train.log"
+        self.tensorboard = root / "tensorboard"
+        self.checkpoints = root / "checkpoints"
+        self._lock = root / ".lock"
+
+    def refuse_strangers(self) -> None:
+        """Raises FolderRefused if something else than a run is here. Writes nothing."""
+        if self.root.exists() and not self.root.is_dir():
+            raise FolderRefused(f"--out {self.root} is a file; give a folder")
+        if not self.config.exists() and self._strangers():
+            raise FolderRefused(f"--out {self.root} is not empty and holds no run; give another folder")
+
+    def refuse_other_run(self, config: RunConfig) -> None:
+        """Raises FolderRefused if the run in the folder has other settings. Writes nothing."""
+        if self.config.exists():
+            differing = differing_settings(_read_json(self.config), config)
+            if differing:
+                raise FolderRefused(
+                    f"--out {self.root} holds a run with other settings: {'; '.join(differing)}. "
+                    "Give the same settings to go on, another --out, or --fresh to delete that run and begin anew"
+                )
+
+    def has_completed(self) -> bool:
+        return self.summary.exists() and _read_json(self.summary).get("status") == "completed"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder and keeps others out of it. Raises FolderRefused."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = self._lock.open("w")
+        except OSError as error:
+            raise FolderRefused(f"--out {self.root} cannot be written to: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderRefused(
+                    f"another process is training in {self.root}; end it or give another --out"
+                ) from error
+            yield
+
+    def write_config(self, config: RunConfig) -> None:
+        write_text(self.config, config.model_dump_json(indent=2) + "\n")
+
+    def clear(self) -> None:
+        """Deletes what a run left here, and nothing else."""
+        for path in (self.config, self.history, self.summary, self.log):
+            path.unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _strangers(self) -> bool:
+        return self.root.exists() and any(path != self._lock for path in self.root.iterdir())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise FolderRefused(f"{path} cannot be read ({error}); give another --out, or --fresh to begin anew") from error

@@ -1,0 +1,78 @@
+"""One line that says how far the training is, and a lasting one for every epoch."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TextIO
+
+from worker.contract.messages import Point
+from worker.contract.names import Metric
+from worker.engine.ports import NullSink, RunStarted
+
+QUIET_SECONDS = 10.0
+
+
+class Console(NullSink):
+    """On a terminal the line is drawn over itself; elsewhere a new one is written every ten seconds."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._is_terminal = out.isatty()
+        self._drawn_at = 0.0
+        self._drawn_width = 0
+
+    def started(self, run: RunStarted) -> None:
+        self._run = run
+        self._began_at = time.monotonic()
+        self._saved_shares: list[float] = []
+        place = f"going on after step {run.step}" if run.step else "from the beginning"
+        self.log(
+            f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads; "
+            f"{run.epochs} epochs of {run.steps_per_epoch} steps, {place}"
+        )
+
+    def point(self, point: Point) -> None:
+        share = point.values.get(Metric.SD_COMPUTE)
+        if share is not None:
+            self._saved_shares.append(1.0 - share)
+        now = time.monotonic()
+        if Metric.TRAIN_LOSS in point.values and (self._is_terminal or now - self._drawn_at >= QUIET_SECONDS):
+            self._drawn_at = now
+            self._draw(self._progress(point))
+
+    def notice(self, text: str) -> None:
+        self.log(f"note: {text}")
+
+    def log(self, line: str) -> None:
+        self._out.write(f"{self._erased()}{line}\n")
+        self._out.flush()
+
+    def _progress(self, point: Point) -> str:
+        values, total = point.values, self._run.epochs * self._run.steps_per_epoch
+        parts = [
+            f"epoch {point.epoch:.1f}/{self._run.epochs}",
+            f"loss {_shown(values.get(Metric.TRAIN_LOSS), '.3f')}",
+            f"top-1 {_shown(values.get(Metric.TRAIN_TOP1), '.1f')} %",
+            f"{_shown(values.get(Metric.IMAGES_PER_SECOND), '.0f')} images/s",
+        ]
+        if self._saved_shares:
+            parts.append(f"{100 * sum(self._saved_shares) / len(self._saved_shares):.0f} % compute saved")
+        return "  ".join([*parts, f"ETA {self._eta(point.step, total)}"])
+
+    def _eta(self, step: int, total: int) -> timedelta:
+        seconds_per_step = (time.monotonic() - self._began_at) / max(1, step - self._run.step)
+        return timedelta(seconds=round(seconds_per_step * (total - step)))
+
+    def _draw(self, line: str) -> None:
+        self._out.write(f"{self._erased()}{line}" if self._is_terminal else f"{line}\n")
+        self._out.flush()
+        self._drawn_width = len(line) if self._is_terminal else 0
+
+    def _erased(self) -> str:
+        width, self._drawn_width = self._drawn_width, 0
+        return f"\r{' ' * width}\r" if width else ""
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "not finite" if value is None else format(value, form)

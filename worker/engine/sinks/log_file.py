@@ -1,0 +1,30 @@
+"""train.log: what a person would want to read afterwards, each line with its time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
+
+
+class LogFile(NullSink):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def started(self, run: RunStarted) -> None:
+        versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+        self.log(
+            f"started after step {run.step} of {run.epochs * run.steps_per_epoch}: {run.blocks} blocks, "
+            f"{run.parameters:,} parameters, {run.device}, {run.threads} threads, {versions}"
+        )
+
+    def checkpoint(self, saved: SavedCheckpoint) -> None:
+        self.log(f"checkpoint {saved.path.name}, {saved.size_bytes:,} bytes{', best so far' if saved.best else ''}")
+
+    def notice(self, text: str) -> None:
+        self.log(f"note: {text}")
+
+    def log(self, line: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")

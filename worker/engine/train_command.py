@@ -1,0 +1,116 @@
+"""`train`: one run in a results folder; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from worker.contract.config import RunConfig
+from worker.engine import execution
+from worker.engine.checkpoint import (
+    Checkpoint,
+    CheckpointDamaged,
+    CheckpointMismatch,
+    checkpoint_path,
+    load,
+    newest_first,
+)
+from worker.engine.data.errors import DataError
+from worker.engine.data.images import Dataset
+from worker.engine.data.open import open_dataset
+from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
+from worker.engine.ports import MetricSink
+from worker.engine.results import FolderRefused, ResultsFolder
+from worker.engine.signals import SignalControl
+from worker.engine.sinks.console import Console
+from worker.engine.sinks.fanout import FanOut
+from worker.engine.sinks.history import HistoryFile
+from worker.engine.sinks.keeper import CheckpointKeeper
+from worker.engine.sinks.log_file import LogFile
+from worker.engine.sinks.summary import SummaryFile
+from worker.engine.sinks.tensorboard import TensorBoardEvents, is_installed
+from worker.engine.trainer import train
+
+BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
+
+
+def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
+    """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
+    folder = ResultsFolder(out)
+    try:
+        dataset = open_dataset(config)
+        execution.settle(config)
+        with folder.locked():
+            if fresh:
+                folder.clear()
+            return _train_in(folder, config, dataset)
+    except (DataError, DeviceUnavailable, FolderRefused, CheckpointMismatch) as refusal:
+        print(refusal, file=sys.stderr)
+        return BAD_INPUT
+
+
+def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int:
+    folder.write_config(config)
+    console, log, summary = Console(sys.stdout), LogFile(folder.log), SummaryFile(folder.summary)
+    events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
+    told = FanOut([console, log])
+    for warning in config.warnings():
+        told.notice(warning)
+    if events is None:
+        told.notice("no TensorBoard events: pip install tensorboard to have them")
+    resume = newest_sound_checkpoint(folder.checkpoints, told)
+    keeper = CheckpointKeeper(folder.checkpoints, best=_best_checkpoint(folder, resume))
+    sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
+    control = SignalControl(heard=lambda: console.log("pausing: writing a checkpoint (again to quit without)"))
+    try:
+        with control.listening():
+            sink = FanOut([*sinks, *([events] if events else [])])
+            outcome = train(
+                config,
+                sink=sink,
+                control=control,
+                checkpoints=folder.checkpoints,
+                resume=resume,
+                dataset=dataset,
+            )
+    except (DataError, DeviceUnavailable, CheckpointMismatch):
+        raise
+    except TrainingDiverged as error:
+        return _failed(str(error), told=told, summary=summary)
+    except Exception as error:  # noqa: BLE001  the edge of the process: the reason must reach log and summary
+        log.log(traceback.format_exc())
+        return _failed(f"{type(error).__name__}: {error}", told=told, summary=summary)
+    finally:
+        if events is not None:
+            events.close()
+    summary.finish(outcome)
+    told.log(_farewell(outcome, folder))
+    return 0 if outcome.ending is Ending.COMPLETED else BY_SIGNAL + (control.received or 0)
+
+
+def newest_sound_checkpoint(folder: Path, told: MetricSink) -> Checkpoint | None:
+    for path in newest_first(folder):
+        try:
+            return load(path)
+        except CheckpointDamaged as damage:
+            told.notice(f"{damage}; passed over")
+    return None
+
+
+def _best_checkpoint(folder: ResultsFolder, resume: Checkpoint | None) -> Path | None:
+    best = resume.content["best"] if resume else None
+    return None if best is None else checkpoint_path(folder.checkpoints, best["step"])
+
+
+def _failed(reason: str, *, told: MetricSink, summary: SummaryFile) -> int:
+    told.log(f"failed: {reason}")
+    summary.fail(reason)
+    return FAILED
+
+
+def _farewell(outcome: Outcome, folder: ResultsFolder) -> str:
+    if outcome.ending is Ending.COMPLETED:
+        best = f", best val/top1 {outcome.best.top1:.2f} % at step {outcome.best.step}" if outcome.best else ""
+        return f"completed in {outcome.elapsed_seconds:.0f} s{best}; results in {folder.root}"
+    return f"paused after step {outcome.step}; the same command goes on from there"
