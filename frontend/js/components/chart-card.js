@@ -7,7 +7,7 @@ const card = ({ key, title }) => html`
       <ul class="legend" data-ref="legend"></ul>
       <button type="button" class="chart__reset" data-ref="reset" aria-label="Reset the zoom of ${title}">Reset zoom</button>
     </figcaption>
-    <div class="chart__plot" role="img" data-ref="plot"></div>
+    <div class="chart__plot" role="group" data-ref="plot"></div>
     <p class="chart__empty" data-ref="empty">No points yet</p>
   </figure>`;
 

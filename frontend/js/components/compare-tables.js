@@ -10,7 +10,7 @@ const runHeading = (colours, runs) => (run) => html`
 
 function matrix({ label, runs, colours, rows, testid }) {
   return html`
-    <div class="scroller" tabindex="0" role="region" aria-label="${label}"><table class="matrix" data-testid="${testid}">
+    <div class="scroller" tabindex="0" role="group" aria-label="${label}"><table class="matrix" data-testid="${testid}">
       <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>${runs.map(runHeading(colours, runs))}</tr></thead>
       <tbody>${rows}</tbody></table></div>`;
 }

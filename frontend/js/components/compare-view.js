@@ -15,7 +15,7 @@ const view = () => html`
     <div data-ref="legend"></div>
     <section class="panel" aria-labelledby="results-title"><h2 id="results-title" class="section-title">Results</h2>
       <div data-ref="results"><p class="hint">Loading</p></div></section>
-    <section aria-label="Curves"><div class="chart-bar" data-ref="bar"></div><div data-ref="charts"></div></section>
+    <section aria-labelledby="curves-title"><h2 id="curves-title" class="visually-hidden">Curves</h2><div class="chart-bar" data-ref="bar"></div><div data-ref="charts"></div></section>
     <section class="panel" aria-labelledby="differences-title">
       <h2 id="differences-title" class="section-title">Settings that differ</h2><div data-ref="differences"></div></section>
   </div>`;

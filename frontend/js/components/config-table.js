@@ -13,6 +13,6 @@ export function configTable(schema, config) {
   const fields = fieldsOf(schema).filter(({ name }) => name in config);
   return html`<div class="config">${schema.groups.map((group) => {
     const own = fields.filter((field) => field.group === group);
-    return own.length ? html`<section><h4>${group}</h4><dl class="facts">${own.map(line(config))}</dl></section>` : "";
+    return own.length ? html`<section><h3>${group}</h3><dl class="facts">${own.map(line(config))}</dl></section>` : "";
   })}</div>`;
 }

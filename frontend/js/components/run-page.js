@@ -14,7 +14,7 @@ import { checkpoints, history } from "./run-records.js";
 const page = () => html`
   <div class="page page--wide run-page">
     <div data-ref="head"></div>
-    <section aria-label="Curves">
+    <section aria-labelledby="curves-title"><h2 id="curves-title" class="visually-hidden">Curves</h2>
       <div class="chart-bar" data-ref="bar"></div>
       <p class="hint" role="status" data-ref="rewound"></p>
       <div data-ref="charts"></div>

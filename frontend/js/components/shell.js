@@ -31,7 +31,7 @@ const frame = () => html`
     <div class="banner" role="status" aria-live="polite" data-ref="banner" data-testid="connection-banner" hidden></div>
     <main id="content" class="content" tabindex="-1" data-ref="content"></main>
   </div>
-  <ul class="toasts" aria-label="Messages" data-ref="toasts"></ul>`;
+  <section class="toasts" aria-label="Messages"><ul data-ref="toasts"></ul></section>`;
 
 /** The frame around every page: navigation, state of the connection, theme. Returns its places. */
 export function createShell(root, { live }) {

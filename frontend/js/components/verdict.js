@@ -42,7 +42,7 @@ export function verdict(found, total) {
         <div class="tile"><span class="tile__label">Training time, SD / baseline</span><strong>${times(ratio)}</strong></div>
         <div class="tile"><span class="tile__label">Pairs finished</span><strong>${pairs.length}<small> of ${total}</small></strong></div></div>
       ${caution(pairs)}
-      <div class="scroller" tabindex="0" role="region" aria-label="Results by seed"><table class="matrix">
+      <div class="scroller" tabindex="0" role="group" aria-label="Results by seed"><table class="matrix">
         <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th><th scope="col">Baseline top-1</th>
           <th scope="col">SD top-1</th><th scope="col">Difference</th><th scope="col">Baseline time</th>
           <th scope="col">SD time</th><th scope="col">Ratio</th></tr></thead>
