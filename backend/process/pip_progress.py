@@ -34,6 +34,11 @@ _REMEDIES = (
         "index) and start again; what was downloaded is kept",
     ),
     (r"Permission denied|Errno 13", "files there cannot be written: name a folder of your own in RESDROP_VENV"),
+    (
+        r"\(from versions: none\)[\s\S]*No matching distribution found for (\S+)",
+        r"the package index does not answer, or has no \1 for this Python and machine: check the network, "
+        "or try Python 3.11",
+    ),
     (r"No matching distribution found for (\S+)", r"there is no \1 for this Python and machine: try Python 3.11"),
 )
 
@@ -53,16 +58,19 @@ def install(
     lines = [line for name in files for line in (root / name).read_text().splitlines()]
     pins = [line for line in lines if "==" in line and not line.startswith("#")]
     progress = Progress(len(pins), say=say, live=sys.stderr.isatty() if live is None else live)
+    arguments = [option for name in files for option in ("-r", str(root / name))]
     with log.open("w") as record:
-        _pip(python, [pin for pin in pins if pin.startswith("pip==")], [], record=record, progress=progress)
-        arguments = [option for name in files for option in ("-r", str(root / name))]
-        # Known to the pip just installed, not to each that Python brings along.
-        _pip(python, arguments, ["--progress-bar", "raw"], record=record, progress=progress)
+        pip = [pin for pin in pins if pin.startswith("pip==")]
+        if pip:
+            # Known to the pip that is pinned, not to each that Python brings along.
+            _pip(python, pip, record=record, progress=progress)
+            arguments = ["--progress-bar", "raw", *arguments]
+        _pip(python, arguments, record=record, progress=progress)
     progress.finish()
 
 
-def _pip(python: Path, what: Sequence[str], options: Sequence[str], *, record: TextIO, progress: Progress) -> None:
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input", *options, *what]
+def _pip(python: Path, what: Sequence[str], *, record: TextIO, progress: Progress) -> None:
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input", *what]
     temporary = python.parents[1] / ".resdrop" / "tmp"
     temporary.mkdir(exist_ok=True)
     # Wheels are unpacked on the environment's own disk: /tmp is often small, and in memory.
