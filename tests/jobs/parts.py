@@ -27,6 +27,7 @@ from worker.jobs.outbox import FINAL
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAND_IN = f"{sys.executable} {Path(__file__).with_name('stand_in.py')}"
+REAL_TRAINER = f"{sys.executable} -P -m worker.jobs.trainer"
 
 
 def wait_until(is_true: Callable[[], Any], *, seconds: float = 10, what: str, report: Callable[[], str] = str) -> None:

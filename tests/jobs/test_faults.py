@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.jobs.parts import Controller, RedisServer, WorkerProcess, is_alive, wait_until
+from worker.contract import names
 from worker.contract.status import Desired
 
 pytestmark = pytest.mark.fault
@@ -181,3 +182,14 @@ def test_a_second_sigterm_ends_everything_at_once(controller: Controller, start_
     assert worker.wait(3) == 1
     assert not any(map(is_alive, trainers))
     assert len(worker.spools()) == 1, "the next start tells what became of it"
+
+
+def test_a_message_that_is_no_json_lets_every_run_go_in_order(
+    controller: Controller, start_worker: StartWorker
+) -> None:
+    """Celery gives up then; the process manager starts the worker anew."""
+    worker = begin(controller, start_worker)
+    controller.redis.lpush(names.TRAIN_QUEUE, "garbage")
+    assert worker.wait(15) == 1
+    assert controller.last_word("r_1").crashed is False
+    assert controller.of_kind("worker_gone")

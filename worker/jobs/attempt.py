@@ -105,7 +105,7 @@ class Attempt:
         )
 
     def _open_log(self) -> TrainingLog:
-        folder = self._settings.files / "runs" / self._spec.run_id / f"attempt-{self._spec.attempt}"
+        folder = self._assignment().checkpoint_folder
         folder.mkdir(parents=True, exist_ok=True)
         return TrainingLog(folder / "train.log")
 

@@ -37,21 +37,35 @@ def make_app(settings: Settings, *, hear: Callable[[object], None]) -> Celery:
         },
     )
 
-    def train(spec: object = None, **_: Any) -> None:
+    def train(*_: Any, spec: object = None, **__: Any) -> None:
         hear(spec)
 
     app.task(train, name=names.TRAIN_TASK)
     return app
 
 
-def make_worker(app: Celery, *, slots: int) -> WorkController:
+class Worker(WorkController):  # type: ignore[misc]  # celery has no types
     """Celery's worker without its command line, signal handlers and logging; `start` blocks until it is shut down.
 
-    It has threads to spare beside those that train: rings that have to be turned away must never wait for one.
+    When it ends for a reason of its own, say a message that is no JSON, the trainings have to end in order too:
+    Celery waits for them, and meanwhile hears nothing.
     """
+
+    def __init__(self, *, begin_closing: Callable[[], None], **options: Any) -> None:
+        self._begin_closing = begin_closing
+        super().__init__(**options)
+
+    def stop(self, in_sighandler: bool = False, exitcode: int | None = None) -> None:
+        self._begin_closing()
+        super().stop(in_sighandler=in_sighandler, exitcode=exitcode)
+
+
+def make_worker(app: Celery, *, slots: int, begin_closing: Callable[[], None]) -> Worker:
+    """It has threads to spare beside those that train: rings that are turned away must never wait for one."""
     app.finalize()
     app.set_default()
-    return WorkController(
+    return Worker(
+        begin_closing=begin_closing,
         app=app,
         pool="threads",
         concurrency=slots * 2 + 2,

@@ -9,7 +9,7 @@ from pathlib import Path
 from worker.contract.messages import LogLines, Sequenced
 from worker.jobs.courier import Courier
 from worker.jobs.outbox import Outbox
-from worker.jobs.process_group import kill_session, process_mark
+from worker.jobs.process_group import kill_remains
 from worker.jobs.spool import SpoolHeader, read_spool, spool_paths
 from worker.jobs.training_log import TAIL_LINES
 
@@ -25,7 +25,7 @@ def adopt_orphans(folder: Path, *, courier: Courier) -> None:
             path.unlink()
             continue
         spool, messages = found
-        end_remains(spool.header)
+        _end_remains(spool.header)
         outbox = Outbox(spool, messages)
         if not outbox.is_final:
             log.info("run %s: releasing attempt %d, whose worker died", spool.header.run_id, spool.header.attempt)
@@ -33,11 +33,10 @@ def adopt_orphans(folder: Path, *, courier: Courier) -> None:
         courier.add(outbox)
 
 
-def end_remains(header: SpoolHeader) -> None:
-    """Kills a trainer that has outlived its worker, before another one may train the same run."""
-    if header.trainer_pid is not None and process_mark(header.trainer_pid) == header.trainer_mark != "":
-        log.warning("run %s: a training process outlived its worker and is ended", header.run_id)
-        kill_session(header.trainer_pid)
+def _end_remains(header: SpoolHeader) -> None:
+    """A trainer that has outlived its worker ends before another one may train the same run."""
+    if header.trainer_pid is not None and kill_remains(header.trainer_pid, mark=header.trainer_mark):
+        log.warning("run %s: a training process outlived its worker and was ended", header.run_id)
 
 
 def _log_tail(messages: Sequence[Sequenced]) -> list[str]:

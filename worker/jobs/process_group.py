@@ -99,10 +99,10 @@ class ProcessGroup:
 
 def kill_session(leader: int) -> None:
     """SIGKILL for the leader's process group, and for whoever left the group but not the session."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
     for pid in session_members(leader):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -118,12 +118,30 @@ def session_members(leader: int) -> list[int]:
 
 
 def process_mark(pid: int) -> str:
-    """Tells this very process from any other that ever gets its id: its start, in ticks since which boot."""
+    """Tells this very process from any other that ever gets its id: the boot of the machine, and its start in it."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{_stat_fields(_PROC / str(pid) / 'stat')[19]}"
+        return f"{_machine_boot()}/{_stat_fields(_PROC / str(pid) / 'stat')[19]}"
     except OSError:
-        return ""
+        return f"{_machine_boot()}/"
+
+
+def kill_remains(leader: int, *, mark: str) -> bool:
+    """Kills what is left of a session that an earlier start of this worker began; False when nothing was.
+
+    As long as any of it lives, the kernel gives its id to no other process.
+    """
+    if mark.partition("/")[0] != _machine_boot() or process_mark(leader) not in (mark, f"{_machine_boot()}/"):
+        return False
+    found = session_members(leader)
+    kill_session(leader)
+    return bool(found)
+
+
+def _machine_boot() -> str:
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
 
 
 def _stat_fields(path: Path) -> list[str]:

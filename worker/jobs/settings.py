@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_HOME = "~/.resdrop"
-TRAINER_COMMAND = (sys.executable, "-m", "worker.jobs.trainer")
+TRAINER_COMMAND = (sys.executable, "-P", "-m", "worker.jobs.trainer")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import worker
 from worker.contract.messages import Point
 from worker.contract.status import Desired
 from worker.jobs.devices import Slot
@@ -28,6 +29,7 @@ _BATCH_POINTS = 500
 #: What a trainer may take to end after its last word.
 _EXIT_SECONDS = 10.0
 #: The trainer needs neither the database nor Redis, nor what opens them.
+_PACKAGES = str(Path(worker.__file__).resolve().parents[1])
 _SECRETS = ("RESDROP_DATABASE_URL", "RESDROP_REDIS_URL", "RESDROP_TOKEN")
 
 
@@ -58,7 +60,7 @@ class Supervisor:
         self._retention = Retention(assignment.spec.checkpoints)
         self._points: list[Point] = []
         self._points_said_at = 0.0
-        self._checkpoint_step = 0
+        self._checkpoint_step = next((ref.step for ref in assignment.spec.checkpoints), 0)
         self._ended: Ended | None = None
         self._order: Order | None = None
         self._ordered_at = self._ended_at = self._moved_at = time.monotonic()
@@ -88,9 +90,11 @@ class Supervisor:
         return self._overstayed or self._stalled
 
     def _wait_for_news(self) -> None:
-        readers = (self._reports, self._output)
-        open_ends = [reader.descriptor for reader in readers if not reader.is_at_end]
-        select.select(open_ends, [], [], _LOOK_SECONDS)
+        news = select.poll()
+        for reader in (self._reports, self._output):
+            if not reader.is_at_end:
+                news.register(reader.descriptor, select.POLLIN)
+        news.poll(_LOOK_SECONDS * 1000)
 
     def _desired(self) -> Desired:
         key = self._outbox.key
@@ -169,10 +173,11 @@ class Supervisor:
 
     def _delete_old_checkpoints(self) -> None:
         for path in self._retention.take_surplus(acknowledged_through=self._outbox.acknowledged_through):
-            file = checkpoint_file(self._assignment, path)
-            if file is not None:
-                file.unlink(missing_ok=True)
+            try:
+                self._assignment.checkpoint_file(path).unlink(missing_ok=True)
                 self._say("checkpoint_removed", root_id=self._assignment.root_id, path=path)
+            except (OSError, ValueError) as error:
+                self._log.write(f"an old checkpoint was not deleted: {error}")
 
     def _observed(self, status: int | None) -> Observed:
         return Observed(
@@ -187,19 +192,13 @@ class Supervisor:
         )
 
 
-def checkpoint_file(assignment: Assignment, path: str) -> Path | None:
-    """The file of a checkpoint of this run; None for a path that leads out of the run's folder."""
-    folder = (assignment.files / "runs" / assignment.spec.run_id).resolve()
-    file = (assignment.files / path).resolve()
-    return file if file.is_relative_to(folder) else None
-
-
 def trainer_environment(
     slots: Sequence[Slot], *, threads: int, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """What the trainer's process finds: its GPUs only, its share of the CPUs, and no secrets."""
+    """What the trainer's process finds: our packages, its GPUs only, its share of the CPUs, and no secrets."""
     kept = {name: value for name, value in environment.items() if name not in _SECRETS}
     return kept | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [_PACKAGES, environment.get("PYTHONPATH")])),
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(slot.visible for slot in slots if slot.is_gpu),
         "OMP_NUM_THREADS": str(threads),

@@ -32,6 +32,22 @@ class Assignment(Part):
     #: Whoever else turns out to be the parent, the supervisor has died meanwhile.
     supervisor_pid: int
 
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Of this attempt."""
+        return self._run_folder / f"attempt-{self.spec.attempt}"
+
+    def checkpoint_file(self, path: str) -> Path:
+        """A checkpoint of this run by its path below the root. Raises ValueError for one that leads elsewhere."""
+        file = (self.files / path).resolve()
+        if not file.is_relative_to(self._run_folder.resolve()):
+            raise ValueError(f"checkpoint {path!r} is not in the folder of run {self.spec.run_id}")
+        return file
+
+    @property
+    def _run_folder(self) -> Path:
+        return self.files / "runs" / self.spec.run_id
+
 
 class Tick(Part):
     """Something went on: a step, a batch of an evaluation."""

@@ -1,0 +1,74 @@
+"""Trains an assignment with the engine, from its newest sound checkpoint, and says how that ended."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import torch
+
+from worker.contract.config import RunConfig
+from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, load
+from worker.engine.data.errors import DataError
+from worker.engine.outcome import DeviceUnavailable, TrainingDiverged
+from worker.engine.trainer import train
+from worker.jobs.lifeline import Lifeline
+from worker.jobs.pipe import PipeControl, PipeSink
+from worker.jobs.wire import Damaged, Ended, Outcome
+
+#: Their texts are written for the person who launched the run.
+_EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged)
+
+log = logging.getLogger(__name__)
+
+
+def train_assignment(lifeline: Lifeline) -> Ended:
+    """Returns the trainer's last word; whatever goes wrong is in it, with a traceback in the log where that helps."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    config = lifeline.assignment.spec.config
+    try:
+        return _train(lifeline)
+    except _EXPLAINED as error:
+        return Ended(outcome=Outcome.FAILED, reason=str(error))
+    except Exception as error:  # the edge of the process
+        log.exception("the training failed")
+        return Ended(outcome=Outcome.FAILED, reason=failure(error, config))
+
+
+def _train(lifeline: Lifeline) -> Ended:
+    spec, sink = lifeline.assignment.spec, PipeSink(lifeline)
+    resume = newest_sound(lifeline)
+    if resume is None and spec.checkpoints:
+        sink.notice("no checkpoint of this run can be read any more; it begins anew")
+    outcome = train(
+        spec.config,
+        sink=sink,
+        control=PipeControl(lifeline),
+        checkpoints=lifeline.assignment.checkpoint_folder,
+        resume=resume,
+    )
+    return Ended(outcome=Outcome(outcome.ending.value), step=outcome.step, elapsed_seconds=outcome.elapsed_seconds)
+
+
+def newest_sound(lifeline: Lifeline) -> Checkpoint | None:
+    """The newest checkpoint that can be read; None where there is none, and the training begins anew."""
+    assignment = lifeline.assignment
+    for reference in assignment.spec.checkpoints:
+        try:
+            return load(assignment.checkpoint_file(reference.path))
+        except CheckpointDamaged as error:
+            lifeline.say(Damaged(path=reference.path, reason=f"{error}; it is passed over"))
+    return None
+
+
+def failure(error: Exception, config: RunConfig) -> str:
+    """What to tell a person about an error that the engine did not foresee."""
+    if is_out_of_memory(error):
+        remedy = f"lower batch (now {config.batch}), image_size ({config.image_side}) or depth ({int(config.depth)})"
+        return f"out of memory: {remedy}, or turn amp on. {str(error).splitlines()[0] if str(error) else ''}".strip()
+    return f"{type(error).__name__}: {error}"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """torch has a type for a GPU's memory only."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
