@@ -1,0 +1,86 @@
+"""What JavaScript says by itself of metrics, statuses and settings is what the contract says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.frontend.conftest import Run
+from worker.contract.config import GROUPS, RunConfig
+from worker.contract.names import Metric
+from worker.contract.status import TRANSITIONS, Actor, RunStatus
+
+pytestmark = pytest.mark.browser
+
+
+def test_every_metric_of_the_contract_has_a_place_in_the_charts_of_a_run(run: Run) -> None:
+    drawn = run("charts", "m => m.CHARTS.flatMap(chart => chart.metrics.map(([name]) => name))")
+    assert sorted(drawn) == sorted(metric.value for metric in Metric)
+
+
+def test_every_metric_of_the_contract_can_be_compared(run: Run) -> None:
+    compared = run("charts", "m => m.COMPARED.map(chart => chart.metric)")
+    assert sorted(compared) == sorted(metric.value for metric in Metric)
+
+
+def test_the_page_knows_every_status_that_can_be_shown(run: Run) -> None:
+    assert sorted(run("status", "m => m.STATUSES")) == sorted([*RunStatus, "pausing", "stopping"])
+
+
+def test_resume_is_offered_exactly_where_the_api_may_queue_a_run_again(run: Run) -> None:
+    offered = run("status", "m => m.STATUSES.filter(status => m.allows({status}, 'resume'))")
+    by_api = {before for (before, after), actors in TRANSITIONS.items() if after == "queued" and Actor.API in actors}
+    assert set(offered) == {status.value for status in by_api} | {"pausing"}
+
+
+def test_every_setting_becomes_a_field_with_its_words(run: Run) -> None:
+    schema = {"schema": RunConfig.model_json_schema(), "groups": list(GROUPS)}
+    fields = run("form", "(m, schema) => m.fieldsOf(schema)", schema)
+    assert [field["name"] for field in fields] == list(RunConfig.model_fields)
+    assert all(field["label"] and field["help"] and field["group"] in GROUPS for field in fields)
+    kinds = {field["name"]: field["kind"] for field in fields}
+    assert kinds["depth"] == kinds["dataset"] == "choice"
+    assert kinds["flip"] == kinds["sd"] == "flag"
+    assert kinds["lr"] == "number"
+    assert kinds["epochs"] == "integer"
+
+
+def test_the_form_sends_back_the_configuration_that_it_shows(run: Run) -> None:
+    schema = {"schema": RunConfig.model_json_schema(), "groups": list(GROUPS)}
+    config = RunConfig(depth=56, sd=True, lr=None, weight_decay=1e-4, flip=False, seed=7)
+    sent = run(
+        "form",
+        "(m, [schema, config]) => { const fields = m.fieldsOf(schema); "
+        "return m.configOf(fields, m.textsOf(fields, config)); }",
+        [schema, config.model_dump(mode="json")],
+    )
+    assert RunConfig.model_validate(sent) == config
+
+
+def test_a_seed_beyond_javascripts_integers_travels_unchanged(run: Run) -> None:
+    schema = {"schema": RunConfig.model_json_schema(), "groups": list(GROUPS)}
+    sent = run(
+        "form",
+        "(m, schema) => { const fields = m.fieldsOf(schema); "
+        "return m.configOf(fields, {...m.textsOf(fields), seed: '9223372036854775807'}); }",
+        schema,
+    )
+    assert RunConfig.model_validate(sent).seed == 2**63 - 1
+
+
+def test_what_is_no_number_is_sent_as_it_was_typed(run: Run) -> None:
+    schema = {"schema": RunConfig.model_json_schema(), "groups": list(GROUPS)}
+    texts = {"epochs": "ten", "lr": "0,1", "batch": " 64 ", "min_lr": "1e-5", "momentum": "", "image_size": ""}
+    sent = run(
+        "form",
+        "(m, [schema, texts]) => { const fields = m.fieldsOf(schema); "
+        "return m.configOf(fields, {...m.textsOf(fields), ...texts}); }",
+        [schema, texts],
+    )
+    assert {name: sent[name] for name in texts} == {
+        "epochs": "ten",
+        "lr": "0,1",
+        "batch": 64,
+        "min_lr": 1e-5,
+        "momentum": "",
+        "image_size": None,
+    }

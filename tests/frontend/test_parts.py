@@ -1,0 +1,144 @@
+"""Small parts of the page: escaping, formats, addresses, colours, lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.frontend.conftest import Run
+
+pytestmark = pytest.mark.browser
+
+
+def test_interpolated_text_never_becomes_markup(run: Run) -> None:
+    shown = run(
+        "html",
+        """({ html, element }) => {
+          const name = `<img src=x onerror="window.hit=1">"' & co`;
+          const node = element(html`<p title="${name}">${name}${[html`<b>${name}</b>`]}</p>`);
+          return [node.title, node.textContent, node.querySelectorAll("img").length, node.children.length];
+        }""",
+    )
+    name = '<img src=x onerror="window.hit=1">"\' & co'
+    assert shown == [name, name + name, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.42, "0.4 s"), (12.3, "12 s"), (59.96, "1m 00s"), (185, "3m 05s"), (8040, "2h 14m"), (273600, "3d 4h")],
+)
+def test_durations_read_as_a_person_says_them(run: Run, seconds: float, shown: str) -> None:
+    assert run("format", "(m, seconds) => m.duration(seconds)", seconds) == shown
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_what_is_not_there_is_a_dash(run: Run, value: float | None) -> None:
+    assert run("format", "(m, value) => [m.percent(value), m.duration(value), m.number(value)]", value) == ["–"] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "page_name", "params"),
+    [
+        ("/", "runs", {}),
+        ("/runs", "runs", {}),
+        ("/runs/r_1", "run", {"id": "r_1"}),
+        ("/new", "new", {}),
+        ("/compare", "compare", {}),
+        ("/comparisons/c_9", "comparison", {"id": "c_9"}),
+        ("/nowhere/else", "missing", {}),
+        ("/runs/%E0%A4%A", "run", {"id": "%E0%A4%A"}),
+    ],
+)
+def test_addresses_lead_to_pages(run: Run, path: str, page_name: str, params: dict[str, str]) -> None:
+    assert run("router", "(m, path) => m.match(path)", path) == {"page": page_name, "params": params}
+
+
+def test_a_pair_has_two_colours_that_are_the_same_everywhere(run: Run) -> None:
+    def member(seed: int, arm: str) -> dict[str, object]:
+        return {"id": f"r_{seed}{arm}", "comparison_id": f"c_{seed}", "arm": arm, "config": {"seed": seed}}
+
+    pairs = [[member(seed, "baseline"), member(seed, "sd")] for seed in range(40)]
+    for pair in pairs:
+        first, second = run("palette", "(m, pair) => pair.map(m.colourOf)", pair)
+        assert first != second
+        assert run("palette", "(m, pair) => pair.map(m.colourOf)", pair) == [first, second]
+
+
+def test_runs_that_share_a_chart_have_different_colours(run: Run) -> None:
+    runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(12)]
+    assert len(set(run("palette", "(m, runs) => [...m.distinctColours(runs).values()]", runs))) == 12
+
+
+def listed(name: str, **more: object) -> dict[str, object]:
+    config = {"dataset": "digits", "depth": 20, "sd": False}
+    progress = {"step": 0, "steps": 10, "epoch": 0, "epochs": 1}
+    return {
+        "id": name,
+        "name": name,
+        "status": "queued",
+        "tags": [],
+        "notes": "",
+        "config": config,
+        "progress": progress,
+        "best": None,
+        "created_at": f"2026-01-01T00:00:0{len(name)}Z",
+    } | more
+
+
+def test_a_search_finds_runs_that_have_every_word(run: Run) -> None:
+    runs = [listed("a", tags=["lr sweep"]), listed("bb", notes="the long one"), listed("ccc", status="failed")]
+    find = "(m, [runs, query]) => m.select(runs, query).map(run => run.id)"
+    assert run("run-list", find, [runs, {"q": "DIGITS sweep"}]) == ["a"]
+    assert run("run-list", find, [runs, {"q": "resnet-20"}]) == ["a", "bb", "ccc"]
+    assert run("run-list", find, [runs, {"status": "failed"}]) == ["ccc"]
+
+
+def test_runs_without_a_result_come_last_when_the_best_is_first(run: Run) -> None:
+    runs = [listed("a"), listed("bb", best={"val/top1": 90.0}), listed("ccc", best={"val/top1": 99.0})]
+    assert run("run-list", "(m, runs) => m.sorted(runs, '-best').map(run => run.id)", runs) == ["ccc", "bb", "a"]
+
+
+def test_rows_that_move_keep_the_focus(run: Run) -> None:
+    order = run(
+        "keyed",
+        """({ arrange }) => {
+          const list = document.body.appendChild(document.createElement("div"));
+          const button = (text) => Object.assign(document.createElement("button"), { textContent: text });
+          const [a, b, c] = ["a", "b", "c"].map(button);
+          arrange(list, [a, b, c]);
+          c.focus();
+          arrange(list, [c, a]);
+          return [list.textContent, document.activeElement.textContent];
+        }""",
+    )
+    assert order == ["ca", "c"]
+
+
+def test_older_news_of_a_run_does_not_replace_newer(run: Run) -> None:
+    status = run(
+        "store",
+        """({ RunStore }) => {
+          const runs = new RunStore();
+          runs.put({ id: "r", change: 9, status: "paused" });
+          runs.put({ id: "r", change: 8, status: "running" });
+          return runs.get("r").status;
+        }""",
+    )
+    assert status == "paused"
+
+
+def test_a_deleted_run_does_not_come_back_with_an_answer_that_was_late(run: Run) -> None:
+    held = run(
+        "store",
+        "({ RunStore }) => { const runs = new RunStore(); runs.put({ id: 'r', change: 1 }); runs.remove('r'); "
+        "runs.put({ id: 'r', change: 2 }); return runs.all().length; }",
+    )
+    assert held == 0
+
+
+def test_the_same_launch_keeps_its_key_and_another_gets_its_own(run: Run) -> None:
+    keys = run(
+        "launch",
+        "({ keyKeeper }) => { let n = 0; const keyOf = keyKeeper(() => ++n); "
+        "return [keyOf({a: 1}), keyOf({a: 1}), keyOf({a: 2})]; }",
+    )
+    assert keys == [1, 1, 2]
