@@ -38,7 +38,7 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None) -> Executi
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "torch": torch.__version__}
+    return {"python": platform.python_version(), "torch": str(torch.__version__)}
 
 
 def _device(wanted: Device) -> torch.device:

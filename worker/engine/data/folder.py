@@ -30,6 +30,8 @@ def load(*, data_dir: str, side: int) -> Dataset:
     train_classes, val_classes = _classes(root, "train"), _classes(root, "val")
     if train_classes != val_classes:
         raise DataError(_difference(root, set(train_classes), set(val_classes)))
+    if len(train_classes) < 2:
+        raise DataError(f"{root / 'train'} has {len(train_classes)} class folders; it takes two or more to tell apart")
     train = FolderImages.listed(root / "train", train_classes, side=side)
     val = FolderImages.listed(root / "val", val_classes, side=side)
     fingerprint = hashlib.sha256((train.fingerprint() + val.fingerprint()).encode()).hexdigest()
@@ -102,10 +104,7 @@ def _classes(root: Path, split: str) -> list[str]:
         raise DataError(
             f"data_dir {root} has no folder {split}/; imagefolder expects train/ and val/ with class folders"
         )
-    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    if len(classes) < 2:
-        raise DataError(f"{folder} has {len(classes)} class folders; it takes two or more to tell apart")
-    return classes
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _images_below(folder: Path) -> list[str]:
