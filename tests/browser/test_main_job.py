@@ -25,7 +25,7 @@ def fill_in(page: Page, **settings: object) -> None:
     for folded in page.locator("details").all():
         folded.evaluate("node => { node.open = true }")
     for name, value in settings.items():
-        page.get_by_test_id(f"field-{name}").locator("input").fill(str(value))
+        page.get_by_test_id(f"field-{name}").fill(str(value))
 
 
 def plotted_steps(page: Page, chart: str) -> list[float]:
@@ -47,7 +47,7 @@ def test_a_pair_is_launched_watched_paused_resumed_and_compared(
 
     page.get_by_test_id("nav-runs").first.click()
     expect(page.get_by_test_id("run-row")).to_have_count(2)
-    baseline = page.get_by_test_id("run-row").filter(has_text="aseline")
+    baseline = page.get_by_test_id("run-row").filter(has=page.get_by_text("Baseline", exact=True))
     expect(baseline.get_by_test_id("status-chip")).to_have_text("running", timeout=WAIT)
     baseline.get_by_test_id("row-open").click()
 
@@ -100,11 +100,11 @@ def test_mistyped_settings_are_named_beside_their_field_and_kept(page: Page, ser
     page.get_by_test_id("launch").click()
     expect(page.get_by_test_id("error-epochs")).to_contain_text("ten")
     expect(page.get_by_test_id("error-pL")).to_contain_text("1")
-    expect(page.get_by_test_id("field-epochs").locator("input")).to_have_value("ten")
+    expect(page.get_by_test_id("field-epochs")).to_have_value("ten")
     fill_in(page, epochs=3, pL=0.5)
     page.get_by_test_id("launch").click()
     expect(page.get_by_test_id("error-batch")).to_contain_text("1437")
-    expect(page.get_by_test_id("field-batch").locator("input")).to_have_value("5000")
+    expect(page.get_by_test_id("field-batch")).to_have_value("5000")
     assert len(service.api.get("/runs").json()["items"]) == before
 
 
@@ -135,7 +135,7 @@ def test_a_lost_connection_is_shown_and_mends_itself(page: Page, service: Servic
 def test_a_run_can_be_launched_by_keyboard_alone(page: Page) -> None:
     page.goto("/new")
     expect(page.get_by_test_id("launch")).to_be_visible()
-    page.get_by_test_id("run-name").focus()
+    page.get_by_test_id("field-name").focus()
     page.keyboard.type("typed by hand")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/runs/r_"), timeout=WAIT)

@@ -60,6 +60,7 @@ class Service:
 
     def stop(self) -> None:
         """As Ctrl-C does; everything has to be gone afterwards."""
+        self.api.close()
         if self._up is None:
             return
         descendants = self.processes()
