@@ -84,7 +84,8 @@ class Controller:
         if self._round_timer.is_due():
             self._round()
         self._probe()
-        reading = self._stream.read(block_seconds=LOOK_AGAIN_SECONDS if self._keys.is_waiting else block_seconds)
+        patience = LOOK_AGAIN_SECONDS if self._keys.is_waiting else LOOK_SECONDS
+        reading = self._stream.read(block_seconds=min(block_seconds, patience))
         self._take_in(reading.entries)
         if reading.own_probe is not None:
             self._beat(probe_sent_at=reading.own_probe)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.controller.exits import crash, leave
@@ -31,7 +31,6 @@ from worker.contract.messages import (
 )
 from worker.contract.status import Actor, RunStatus
 
-LOG_LINES_KEPT = 5000
 _LINE_LENGTH = 4000
 
 
@@ -116,16 +115,12 @@ def _checkpoint_removed(speaker: Speaker, message: CheckpointRemoved) -> None:
 
 
 def _log(speaker: Speaker, message: LogLines) -> None:
-    session, run = speaker.session, speaker.run
-    for line in message.lines[-LOG_LINES_KEPT:]:
-        # Postgres takes no NUL in a text.
-        shown = line.replace("\0", "�")[:_LINE_LENGTH]
-        session.add(LogLine(run_id=run.id, attempt=message.attempt, at=message.at, line=shown))
-    session.flush()
-    of_run = select(LogLine.id).where(LogLine.run_id == run.id).order_by(LogLine.id.desc())
-    oldest_kept = of_run.offset(LOG_LINES_KEPT - 1).limit(1).scalar_subquery()
-    session.execute(delete(LogLine).where(LogLine.run_id == run.id, LogLine.id < func.coalesce(oldest_kept, 0)))
-    note_change(session, "log", run.id)
+    session, same = speaker.session, {"run_id": speaker.run.id, "attempt": message.attempt, "at": message.at}
+    if message.lines:
+        # Past the session, as with points; housekeeping removes the oldest.
+        lines = [same | {"line": line[:_LINE_LENGTH]} for line in message.lines]
+        session.connection().execute(insert(LogLine), lines)
+        note_change(session, "log", speaker.run.id)
 
 
 def _notice(speaker: Speaker, message: Notice) -> None:
@@ -173,7 +168,7 @@ def _show_step(run: Run, step: int) -> None:
 
 def _record(speaker: Speaker, *, kind: str, text: str, at: datetime) -> None:
     event = RunEvent(run_id=speaker.run.id, at=at.astimezone(UTC), attempt=speaker.attempt.attempt, kind=kind)
-    event.text = text.replace("\0", "�")
+    event.text = text
     speaker.session.add(event)
 
 

@@ -95,12 +95,14 @@ def ingest(database: Database, parsed: Sequence[Parsed]) -> Outcome:
 
 
 def parse(entry: Entry) -> Parsed:
+    # Postgres takes no NUL in a text, wherever in a message it stands.
+    body = entry.body.replace("\\u0000", "\\ufffd")
     try:
-        return Parsed(entry, MESSAGE.validate_json(entry.body))
+        return Parsed(entry, MESSAGE.validate_json(body))
     except ValidationError as error:
         why = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False))
     try:
-        return Parsed(entry, Unreadable.model_validate_json(entry.body), why)
+        return Parsed(entry, Unreadable.model_validate_json(body), why)
     except ValidationError:
         return Parsed(entry, None, why)
 

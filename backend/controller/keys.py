@@ -9,6 +9,8 @@ from backend.doorbell import Doorbell
 
 #: A run whose key says the same but for `ingested_through` is published at most so often.
 PUBLISH_EVERY_SECONDS = 0.1
+#: After Redis refused one.
+TRY_AGAIN_SECONDS = 1.0
 _FORGET_AFTER_SECONDS = 60.0
 
 
@@ -20,28 +22,31 @@ class KeyPublisher:
         self._clock = clock
         self._wanted: dict[str, Run] = {}
         self._published: dict[str, tuple[int, float]] = {}
+        self._refused_until = clock()
 
     def want(self, runs: Iterable[Run]) -> None:
         self._wanted.update((run.id, run) for run in runs)
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self._wanted)
+        return bool(self._wanted) and self._clock() >= self._refused_until
 
-    def flush(self, *, everything: bool = False) -> bool:
-        """Publishes what is due; False when Redis didn't take it (it stays wanted)."""
+    def flush(self, *, everything: bool = False) -> None:
+        """Publishes what is due; what Redis does not take stays wanted."""
         now = self._clock()
+        if now < self._refused_until:
+            return
         for run in list(self._wanted.values()):
             if not everything and not self._is_due(run, now):
                 continue
             if not self._doorbell.publish_key(run):
-                return False
+                self._refused_until = now + TRY_AGAIN_SECONDS
+                return
             del self._wanted[run.id]
             self._published[run.id] = (run.revision, now)
         self._published = {
             run_id: last for run_id, last in self._published.items() if now - last[1] < _FORGET_AFTER_SECONDS
         }
-        return True
 
     def _is_due(self, run: Run, now: float) -> bool:
         revision, at = self._published.get(run.id, (None, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -80,8 +81,11 @@ class AdvisoryLock:
             return False
 
     def release(self) -> None:
-        """Ends the session rather than returning it to the pool with the lock."""
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        """Ends the session rather than returning it to the pool, lest it keep the lock."""
+        if self._connection is None:
+            return
+        with suppress(SQLAlchemyError):
+            self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+        self._connection.invalidate()
+        self._connection.close()
+        self._connection = None

@@ -14,7 +14,7 @@ from backend.controller.claims import may_start
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker
 from backend.doorbell import Doorbell, spec_of
-from worker.contract.config import Device
+from worker.contract.config import Device, RunConfig
 from worker.contract.messages import RunSpec
 from worker.contract.status import Desired, RunStatus
 
@@ -36,6 +36,7 @@ class Ringing:
         self._doorbell = doorbell
         self._clock = clock
         self._rung: dict[tuple[str, int], float] = {}
+        self._invalid: set[str] = set()
         self._urged = True
 
     def urge(self) -> None:
@@ -45,9 +46,8 @@ class Ringing:
     def look(self) -> None:
         """Rings what is due."""
         with self._database.read() as session:
-            chosen = choose(session)
-            due = [run for run in chosen if self._urged or self._is_due(run)]
-            specs = [spec for run in due if (spec := _spec(session, run)) is not None]
+            chosen = self._choose(session)
+            specs = [_spec(session, run) for run in chosen if self._urged or self._is_due(run)]
         self._urged = False
         kept = {(run.id, run.attempt) for run in chosen}
         self._rung = {rung: at for rung, at in self._rung.items() if rung in kept}
@@ -63,22 +63,30 @@ class Ringing:
             return datetime.now(UTC) - run.queued_at >= LEFT_TO_THE_API
         return self._clock() - rung_at >= RING_EVERY_SECONDS
 
+    def _choose(self, session: Session) -> list[Run]:
+        """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
+        oldest = select(Run).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
+        queued = session.execute(oldest.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT)).scalars().all()
+        workers = _fresh_workers(session) if queued else []
+        free = {worker.id: list(worker.free_devices) for worker in workers}
+        chosen = []
+        for run in queued:
+            if not any(free.values()):
+                break
+            if may_start(session, run) and self._is_valid(run) and _take_device(session, run, workers, free):
+                chosen.append(run)
+        return chosen
 
-def choose(session: Session) -> list[Run]:
-    """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
-    oldest = select(Run).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
-    queued = session.execute(oldest.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT)).scalars().all()
-    if not queued:
-        return []
-    workers = _fresh_workers(session)
-    free = {worker.id: list(worker.free_devices) for worker in workers}
-    chosen = []
-    for run in queued:
-        if not any(free.values()):
-            break
-        if may_start(session, run) and _take_device(session, run, workers, free):
-            chosen.append(run)
-    return chosen
+    def _is_valid(self, run: Run) -> bool:
+        """Is its configuration one that this version knows? It says so once where it is not."""
+        try:
+            RunConfig.model_validate(run.config)
+        except ValidationError as error:
+            if run.id not in self._invalid:
+                log.error("run %s cannot be rung, its configuration is not valid: %s", run.id, error)
+            self._invalid.add(run.id)
+            return False
+        return True
 
 
 def _fresh_workers(session: Session) -> Sequence[Worker]:
@@ -98,12 +106,8 @@ def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: di
     return False
 
 
-def _spec(session: Session, run: Run) -> RunSpec | None:
-    """None where a run's configuration is not one that this version knows."""
+def _spec(session: Session, run: Run) -> RunSpec:
+    """Its checkpoints are in the order of their worth: the newest attempt's first, each attempt's latest first."""
     saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
-    checkpoints = session.execute(saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())).scalars().all()
-    try:
-        return spec_of(run, list(checkpoints))
-    except ValidationError as error:
-        log.error("run %s cannot be rung, its configuration is not valid: %s", run.id, error)
-        return None
+    checkpoints = session.execute(saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())).scalars()
+    return spec_of(run, list(checkpoints))

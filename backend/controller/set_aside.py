@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from backend.controller.stream import Entry
 from backend.db.tables import SetAside
 
 KEPT = 1000
+_PRUNE_EVERY = 100
 _LENGTH = 10_000
 
 
@@ -18,8 +19,8 @@ def set_aside(session: Session, entry: Entry, why: str) -> None:
     kept = SetAside(at=datetime.now(UTC), entry_id=entry.id, why=_text(why), message=_text(entry.body))
     session.add(kept)
     session.flush()
-    newest = select(func.max(SetAside.id)).scalar_subquery()
-    session.execute(delete(SetAside).where(SetAside.id <= newest - KEPT))
+    if kept.id % _PRUNE_EVERY == 0:
+        session.execute(delete(SetAside).where(SetAside.id <= kept.id - KEPT))
 
 
 def _text(text: str) -> str:

@@ -93,7 +93,7 @@ def one_world(migrated_file: Path, redis_server: RedisServer, tmp_path_factory: 
 
 @given(deliveries=DELIVERIES)
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from backend.controller.set_aside import KEPT
-from backend.db.tables import Attempt, ControllerPulse, Metric, SetAside
+from backend.db.tables import Attempt, ControllerPulse, LogLine, Metric, SetAside
 from tests.controller.world import ScriptedWorker, World, point, started
 from worker.contract.names import ENVELOPE, MESSAGES_STREAM
 
@@ -119,15 +118,14 @@ def test_what_was_set_aside_is_counted_in_the_pulse(world: World) -> None:
     assert pulse.set_aside == 3
 
 
-def test_only_the_newest_are_kept(world: World) -> None:
+def test_only_the_newest_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.controller.set_aside.KEPT", 30)
     pipeline = world.redis.pipeline()
-    for number in range(KEPT + 20):
+    for number in range(200):
         pipeline.xadd(MESSAGES_STREAM, {ENVELOPE: f"nonsense {number}"})
     pipeline.execute()
-    world.step(5)
-    kept = set_aside(world)
-    assert len(kept) == KEPT
-    assert kept[-1].message == f"nonsense {KEPT + 19}"
+    world.step(2)
+    assert [item.message for item in set_aside(world)] == [f"nonsense {number}" for number in range(170, 200)]
 
 
 def test_a_broken_invariant_is_one_message_s_affair(
@@ -150,3 +148,14 @@ def test_a_broken_invariant_is_one_message_s_affair(
     assert len(world.rows(Metric)) == 2
     assert [item.why for item in set_aside(world)] == ["RuntimeError: a bug"]
     assert world.rows(Attempt)[0].ingested_through == 4
+
+
+def test_a_nul_in_a_text_is_no_reason_to_refuse_it(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    training.say("log", lines=["with \0 in it"])
+    training.say("failed", reason="died of \0")
+    world.step()
+    assert (world.run(run_id).status, world.run(run_id).reason) == ("failed", "died of �")
+    assert [item.line for item in world.rows(LogLine)] == ["with � in it"]
+    assert set_aside(world) == []

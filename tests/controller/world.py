@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import redis
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from backend.controller.controller import Controller
 from backend.controller.exits import leave
@@ -143,6 +143,12 @@ class World:
         with self.database.write() as session:
             leave(session, session.get_one(Run, run_id), by=Actor.CONTROLLER, reason="lost")
 
+    def fail_fast(self) -> None:
+        """A locked database is given up soon."""
+        event.listen(
+            self.database.engine, "checkout", lambda connection, *_: connection.execute("PRAGMA busy_timeout=50")
+        )
+
     # What is there.
 
     def run(self, run_id: str) -> Run:
@@ -170,14 +176,14 @@ class World:
         return found
 
     def key(self, run_id: str) -> RunKey | None:
-        text = self.redis.get(names.run_key(run_id))
-        return RunKey.model_validate_json(str(text)) if text is not None else None
+        found = self.redis.get(names.run_key(run_id))
+        return RunKey.model_validate_json(str(found)) if found is not None else None
 
     def rings(self) -> list[dict[str, Any]]:
         """The specs that were rung since the last look, the oldest first."""
         specs = []
-        while (text := self.redis.rpop(names.TRAIN_QUEUE)) is not None:
-            _, keywords, _ = json.loads(base64.b64decode(json.loads(str(text))["body"]))
+        while (ring := self.redis.rpop(names.TRAIN_QUEUE)) is not None:
+            _, keywords, _ = json.loads(base64.b64decode(json.loads(str(ring))["body"]))
             specs.append(keywords["spec"])
         return specs
 
@@ -187,8 +193,8 @@ class World:
     def waiting_messages(self) -> int:
         return int(self.redis.xlen(names.MESSAGES_STREAM))
 
-    def say_text(self, text: str | bytes) -> None:
-        self.redis.xadd(names.MESSAGES_STREAM, {names.ENVELOPE: text})
+    def say_text(self, message: str | bytes) -> None:
+        self.redis.xadd(names.MESSAGES_STREAM, {names.ENVELOPE: message})
 
 
 class ScriptedWorker:
