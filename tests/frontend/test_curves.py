@@ -41,7 +41,7 @@ def points(number: int, *steps: int, run_id: str = "r_1") -> dict[str, Any]:
             "at": at,
             "values": {"train/loss": float(step)},
         }
-        for n in steps
+        for step in steps
     ]
     return {"id": number, "data": {"run_id": run_id, "points": made}}
 
