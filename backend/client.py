@@ -9,11 +9,11 @@ Answers are the JSON that the interface documents, as dictionaries. Times are in
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import quote
 
 import httpx
 
@@ -47,7 +47,10 @@ class Client:
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 20.0) -> None:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout)
+        try:
+            self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise Unreachable(f"{url!r} is no address ({error}); write it as http://HOST:PORT") from error
 
     def __enter__(self) -> Self:
         return self
@@ -197,7 +200,7 @@ class Client:
     def _answer(self, method: str, path: str, **parts: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **parts)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.TransportError as error:
             raise Unreachable(f"nothing answers at {self.url} ({error})") from error
         if answer.is_error:
             raise _refusal(answer)
@@ -225,5 +228,7 @@ def _idempotency(key: str | None) -> dict[str, str]:
 
 
 def _segment(text: str) -> str:
-    """An id as one segment of a path, whatever was typed."""
-    return quote(text, safe="") or "%20"
+    """An id as one segment of a path. Raises Refused for what can be none, so that no other path is asked for."""
+    if not re.fullmatch(r"[\w-]+", text, re.ASCII):
+        raise Refused(404, f"{text!r} is no id; `resdrop runs list` shows those there are", {})
+    return text

@@ -21,7 +21,7 @@ STAND_IN = Path(__file__).parent / "stand_ins" / "up.py"
 def environment(**more: str) -> dict[str, str]:
     """Without what the tester's own shell says of a ResDrop."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RESDROP_")}
-    return {**inherited, "PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1", **more}
+    return {**inherited, "PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"} | more
 
 
 def command_line(*arguments: str, real: bool = False, **more: str) -> subprocess.CompletedProcess[str]:

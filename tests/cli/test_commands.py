@@ -1,0 +1,140 @@
+"""The commands that speak to a service, against a real API and database. No worker takes the runs: they stay queued."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.client import Client, Refused, Unreachable
+from tests.cli.running import RunningUp, command_line
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
+    running = RunningUp(tmp_path_factory.mktemp("service") / "home", WITH_REAL_API="1")
+    running.wait_for("ResDrop is ready", seconds=60)
+    yield running
+    running.clean_up()
+
+
+def resdrop(service: RunningUp, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = command_line(*arguments, real=True, RESDROP_HOME=str(service.home))
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def launched(service: RunningUp, *arguments: str) -> str:
+    return str(json.loads(resdrop(service, "runs", "launch", "--json", *arguments).stdout)["id"])
+
+
+def test_a_run_is_launched_shown_paused_resumed_stopped_and_deleted(service: RunningUp) -> None:
+    said = resdrop(service, "runs", "launch", "--name", "by hand", "--epochs", "4", "--batch", "64", "--tag", "mine")
+    assert said.returncode == 0, said.stderr
+    run_id = said.stdout.split()[0]
+    shown = resdrop(service, "runs", "show", run_id).stdout
+    assert "by hand" in shown
+    assert "epochs=4 batch=64" in shown
+    for verb, status in (("pause", "paused"), ("resume", "queued"), ("stop", "stopped")):
+        assert resdrop(service, "runs", verb, run_id).stdout == f"{run_id} is {status}\n"
+    assert run_id in resdrop(service, "runs", "list", "--tag", "mine", "--status", "stopped").stdout
+    assert resdrop(service, "runs", "watch", run_id).returncode == 1
+    assert resdrop(service, "runs", "delete", run_id).returncode == 0
+    gone = resdrop(service, "runs", "show", run_id)
+    assert gone.returncode == 1
+    assert run_id in gone.stderr
+
+
+def test_settings_are_laid_over_the_preset(service: RunningUp) -> None:
+    run_id = launched(service, "--preset", "demo", "--epochs", "7", "--warmup-epochs", "2")
+    config = json.loads(resdrop(service, "runs", "show", "--json", run_id).stdout)["config"]
+    assert (config["epochs"], config["warmup_epochs"], config["batch"]) == (7, 2, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--batch", "4096"], "batch: batch 4096 exceeds the 1437 training images of digits; lower it to 1437 or less"),
+        (["--epochs", "many", "--batch", "32"], "epochs: epochs 'many'"),
+        (["--pL", "0", "--batch", "32"], "pL: pL '0'"),
+        (["--dataset", "cifar10"], "data_dir: cifar10 needs data_dir"),
+        (["--preset", "no-such"], "--preset: there is no preset 'no-such'; there are demo"),
+    ],
+)
+def test_a_refused_setting_is_named_with_its_limit_and_nothing_is_launched(
+    service: RunningUp, arguments: list[str], said: str
+) -> None:
+    before = resdrop(service, "runs", "list", "--json").stdout
+    done = resdrop(service, "runs", "launch", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert resdrop(service, "runs", "list", "--json").stdout == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runs", "launch", "--epoch", "3"], "did you mean --epochs?"),
+        (["runs", "lauch"], "invalid choice: 'lauch'"),
+        (["runs", "list", "--limit", "0"], "--limit 0"),
+        (["runs", "list", "--status", "asleep"], "asleep"),
+        (["runs", "show", "../health"], "../health"),
+        (["runs", "pause", "r_nothing"], "r_nothing"),
+        (["comparisons", "create", "--seeds", "0,x"], "'0,x' is no list of seeds"),
+        (["comparisons", "create", "--preset", "demo", "--seeds", "1,1"], "seeds"),
+        (["comparisons", "show", "c_nothing"], "c_nothing"),
+        (["runs", "list", "--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
+        (["runs", "list", "--url", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
+        (["runs", "list", "--url", "http://[::1"], "http://[::1"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(service: RunningUp, arguments: list[str], said: str) -> None:
+    done = resdrop(service, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+
+
+def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3,5", "--name", "two seeds")
+    assert done.returncode == 0, done.stderr
+    comparison_id = done.stdout.split()[0]
+    shown = json.loads(resdrop(service, "comparisons", "show", "--json", comparison_id).stdout)
+    assert [(run["seed"], run["arm"]) for run in shown["runs"]] == [
+        (3, "baseline"),
+        (3, "sd"),
+        (5, "baseline"),
+        (5, "sd"),
+    ]
+    assert comparison_id in resdrop(service, "comparisons", "list").stdout
+
+
+def test_status_tells_of_the_service_itself(service: RunningUp) -> None:
+    launched(service, "--preset", "demo", "--name", "waiting")
+    told = resdrop(service, "status").stdout
+    assert "database ok, redis ok" in told
+    assert "waiting" in told
+
+
+def test_the_python_client_launches_once_for_one_key_and_reports_refusals_by_field(service: RunningUp) -> None:
+    with Client(service.url) as client:
+        once, again = (client.launch(client.preset("demo"), idempotency_key="the same") for _ in range(2))
+        assert once["id"] == again["id"]
+        with pytest.raises(Refused) as refused:
+            client.launch({"dataset": "digits", "batch": 32, "lr": -1})
+        assert refused.value.status == 422
+        assert list(refused.value.errors) == ["lr"]
+        assert {run["id"] for run in client.runs()} >= {once["id"]}
+
+
+def test_the_python_client_says_when_nothing_answers() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(Unreachable):
+        client.health()
+
+
+def test_without_a_running_service_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+    done = command_line("runs", "list", "--home", str(tmp_path), real=True)
+    assert done.returncode == 1
+    assert "start it with `resdrop up`" in done.stderr
