@@ -16,6 +16,7 @@ from worker.jobs.wire import MESSAGES_FD, Assignment, Order, Tick
 
 _PR_SET_PDEATHSIG = 1
 _TICK_SECONDS = 1.0
+_BY_HAND = "no assignment came: a worker starts the trainer; to train by hand, use python -m worker.engine train"
 
 
 def die_with_parent() -> None:
@@ -37,6 +38,8 @@ class Lifeline:
 
     def __init__(self, *, environment: Mapping[str, str] = os.environ) -> None:
         """Waits for the assignment. Raises SystemExit when there is no supervisor to give one."""
+        if MESSAGES_FD not in environment:
+            raise SystemExit(_BY_HAND)
         self._voice = int(environment[MESSAGES_FD])
         self._lock = threading.Lock()
         self._ticked_at = 0.0
@@ -86,7 +89,7 @@ def _take_stdin() -> IO[str]:
 def _assignment(orders: IO[str]) -> Assignment:
     line = orders.readline()
     if not line:
-        raise SystemExit("no assignment came: the trainer is started by a worker, not by hand")
+        raise SystemExit(_BY_HAND)
     assignment = Assignment.model_validate_json(line)
     if os.getppid() != assignment.supervisor_pid:
         raise SystemExit("the supervisor has died")
