@@ -142,7 +142,9 @@ def key_of(run: Run) -> RunKey:
 
 def spec_of(run: Run, checkpoints: list[Checkpoint]) -> RunSpec:
     """The ring's content; `checkpoints` newest first."""
-    references = [CheckpointRef(root_id=item.root_id, path=item.path, step=item.step) for item in checkpoints]
+    references = [
+        CheckpointRef(root_id=item.root_id, path=item.path, step=item.step, best=item.best) for item in checkpoints
+    ]
     return RunSpec(
         run_id=run.id,
         attempt=run.attempt,

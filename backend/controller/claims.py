@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from backend.controller.workers import devices_taken
 from backend.db.tables import Attempt, Run
 from backend.runs.transitions import change_status
+from backend.runs.waiting import may_start
 from worker.contract.messages import Claim
 from worker.contract.status import Actor, Desired, RunStatus
 
@@ -36,13 +37,3 @@ def grant(session: Session, run: Run, claim: Claim, *, age_seconds: float) -> No
         attempt = Attempt(run_id=run.id, attempt=run.attempt, created_at=datetime.now(UTC))
         session.add(attempt)
     attempt.claim_id = claim.claim_id
-
-
-def may_start(session: Session, run: Run) -> bool:
-    """Has its pause after a crash passed, and is the run final that it comes after?"""
-    if run.not_before is not None and run.not_before > datetime.now(UTC):
-        return False
-    if run.after_id is None:
-        return True
-    previous = session.get(Run, run.after_id)
-    return previous is None or RunStatus(previous.status).is_final

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.controller.exits import crash, leave
@@ -32,6 +32,7 @@ from worker.contract.messages import (
 from worker.contract.status import Actor, RunStatus
 
 _LINE_LENGTH = 4000
+_LAST_LINE = select(func.coalesce(func.max(LogLine.id), 0))
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,15 @@ def _checkpoint_removed(speaker: Speaker, message: CheckpointRemoved) -> None:
 
 
 def _log(speaker: Speaker, message: LogLines) -> None:
-    session, same = speaker.session, {"run_id": speaker.run.id, "attempt": message.attempt, "at": message.at}
-    if message.lines:
-        # Past the session, as with points; housekeeping removes the oldest.
-        lines = [same | {"line": line[:_LINE_LENGTH]} for line in message.lines]
-        session.connection().execute(insert(LogLine), lines)
-        note_change(session, "log", speaker.run.id)
+    """Past the session, as with points; housekeeping removes the oldest lines."""
+    if not message.lines:
+        return
+    same = {"run_id": speaker.run.id, "attempt": message.attempt, "at": message.at}
+    connection = speaker.session.connection()
+    before = connection.execute(_LAST_LINE).scalar_one()
+    connection.execute(insert(LogLine), [same | {"line": line[:_LINE_LENGTH]} for line in message.lines])
+    detail = {"first": before + 1, "last": connection.execute(_LAST_LINE).scalar_one()}
+    note_change(speaker.session, "log", speaker.run.id, detail)
 
 
 def _notice(speaker: Speaker, message: Notice) -> None:

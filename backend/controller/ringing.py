@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from backend.controller.claims import may_start
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker
 from backend.doorbell import Doorbell, spec_of
+from backend.runs.waiting import may_start
 from worker.contract.config import Device, RunConfig
 from worker.contract.messages import RunSpec
 from worker.contract.status import Desired, RunStatus
@@ -95,19 +95,22 @@ def _fresh_workers(session: Session) -> Sequence[Worker]:
 
 
 def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: dict[str, list[str]]) -> bool:
-    """Takes a device for `run` out of `free`; a run with checkpoints needs a worker that has their storage root."""
-    roots = set(session.execute(select(Checkpoint.root_id).where(Checkpoint.run_id == run.id)).scalars())
+    """Takes a device for `run` out of `free`, of a worker that has the storage root of its newest checkpoint."""
+    newest = session.execute(_checkpoints(run).limit(1)).scalar()
     on_gpu = run.config.get("device") == Device.CUDA
     for worker in workers:
         suitable = [name for name in free[worker.id] if name.startswith("cuda") or not on_gpu]
-        if suitable and (not roots or worker.root_id in roots):
+        if suitable and (newest is None or worker.root_id == newest.root_id):
             free[worker.id].remove(suitable[0])
             return True
     return False
 
 
+def _checkpoints(run: Run) -> Select[Checkpoint]:
+    """In the order in which they are tried: the newest attempt's first, each attempt's latest first."""
+    of_run = select(Checkpoint).where(Checkpoint.run_id == run.id)
+    return of_run.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
+
+
 def _spec(session: Session, run: Run) -> RunSpec:
-    """Its checkpoints are in the order of their worth: the newest attempt's first, each attempt's latest first."""
-    saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
-    checkpoints = session.execute(saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())).scalars()
-    return spec_of(run, list(checkpoints))
+    return spec_of(run, list(session.execute(_checkpoints(run)).scalars()))

@@ -211,7 +211,8 @@ def test_only_the_newest_lines_of_a_log_are_kept(
         training.say("log", lines=[f"line {start + offset}" for offset in range(4)])
     training.say("log", lines=["the last one"])
     world.step()
-    assert [change.subject for change in world.changes("log")] == [other, run_id]
+    told = [(change.detail["first"], change.detail["last"]) for change in world.changes("log")]
+    assert told == [(1, 1), *((first, first + 3) for first in range(2, 30, 4)), (30, 30)]
     world.step(seconds=61)
     lines = [item.line for item in world.rows(LogLine, LogLine.run_id == run_id)]
     assert lines == [*(f"line {number}" for number in range(19, 28)), "the last one"]
