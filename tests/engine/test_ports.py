@@ -1,0 +1,206 @@
+"""Every twin of a port keeps the same contract."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.engine.parts import InterruptAfter, Recorder
+from worker.contract.messages import Point
+from worker.contract.status import Desired
+from worker.engine.outcome import Best, Ending, Outcome
+from worker.engine.ports import Control, MetricSink, NullControl, NullSink, RunStarted, SavedCheckpoint
+from worker.engine.signals import SignalControl
+from worker.engine.sinks.console import Console
+from worker.engine.sinks.fanout import FanOut
+from worker.engine.sinks.history import HistoryFile, read_history
+from worker.engine.sinks.keeper import CheckpointKeeper
+from worker.engine.sinks.log_file import LogFile
+from worker.engine.sinks.summary import SummaryFile
+from worker.engine.sinks.tensorboard import TensorBoardEvents
+
+SINKS: dict[str, Callable[[Path], MetricSink]] = {
+    "null": lambda folder: NullSink(),  # noqa: ARG005  all are made from a folder
+    "recorder": lambda folder: Recorder(),  # noqa: ARG005
+    "history": lambda folder: HistoryFile(folder / "history.csv"),
+    "log": lambda folder: LogFile(folder / "train.log"),
+    "summary": lambda folder: SummaryFile(folder / "summary.json"),
+    "tensorboard": lambda folder: TensorBoardEvents(folder / "tensorboard"),
+    "keeper": lambda folder: CheckpointKeeper(folder),
+    "console": lambda folder: Console(io.StringIO()),  # noqa: ARG005
+    "fan out": lambda folder: FanOut([NullSink(), HistoryFile(folder / "history.csv")]),
+}
+
+
+def run_started(step: int = 0, *, evaluation_due: bool = False) -> RunStarted:
+    return RunStarted(
+        step=step,
+        epochs=4,
+        steps_per_epoch=5,
+        blocks=9,
+        parameters=269_722,
+        device="cpu",
+        threads=1,
+        evaluation_due=evaluation_due,
+        versions={"torch": "2"},
+    )
+
+
+def point(step: int, **values: float | None) -> Point:
+    named = {
+        name if name == "images_per_second" else name.replace("_", "/", 1): value for name, value in values.items()
+    }
+    return Point(step=step, epoch=step / 5, elapsed_seconds=step * 2.0, at=datetime.now(UTC), values=named)
+
+
+def saved(folder: Path, step: int, *, best: bool = False) -> SavedCheckpoint:
+    path = folder / f"step-{step:08d}.pt"
+    path.touch()
+    return SavedCheckpoint(path, step, step / 5, size_bytes=1, sha256="0", elapsed_seconds=1.0, best=best)
+
+
+@pytest.mark.parametrize("name", SINKS)
+def test_a_sink_takes_everything_a_training_tells_and_a_resume_after_it(name: str, tmp_path: Path) -> None:
+    for first_step in (0, 5):
+        sink = SINKS[name](tmp_path)
+        sink.started(run_started(first_step))
+        sink.point(point(first_step + 1, train_loss=None, sd_depth=6.5, sd_compute=0.75))
+        sink.point(point(first_step + 5, val_loss=0.5, val_top1=97.5))
+        sink.checkpoint(saved(tmp_path, first_step + 5, best=True))
+        sink.notice("something to see")
+        sink.log("a line")
+        if isinstance(sink, TensorBoardEvents):
+            sink.close()
+
+
+def heard(number: int) -> SignalControl:
+    control = SignalControl(heard=lambda: None)
+    with control.listening():
+        os.kill(os.getpid(), number)
+    return control
+
+
+CONTROLS: dict[str, tuple[Callable[[], Control], Desired]] = {
+    "null": (NullControl, Desired.RUN),
+    "quiet signals": (lambda: SignalControl(heard=lambda: None), Desired.RUN),
+    "ctrl-c": (lambda: heard(signal.SIGINT), Desired.PAUSE),
+    "terminated": (lambda: heard(signal.SIGTERM), Desired.PAUSE),
+    "interrupting": (lambda: InterruptAfter(0, wish=Desired.STOP), Desired.STOP),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_goes_on_wanting_what_it_wants(name: str) -> None:
+    make, desired = CONTROLS[name]
+    control = make()
+    assert [control.desired() for _ in range(3)] == [desired] * 3
+
+
+def test_signal_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    heard(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def history_of(path: Path) -> list[tuple[str, str, str]]:
+    return [(row["step"], row["train/loss"], row["val/top1"]) for row in read_history(path)]
+
+
+def test_the_history_has_a_row_for_each_point(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    history = HistoryFile(path)
+    history.started(run_started())
+    history.point(point(4, train_loss=0.5))
+    history.point(point(5, val_top1=97.5, val_loss=None))
+    assert history_of(path) == [("4", "0.5", ""), ("5", "", "97.5")]
+
+
+@pytest.mark.parametrize(
+    ("resumed", "kept"),
+    [
+        (run_started(5), [("4", "0.5", ""), ("5", "", "97.5")]),
+        (run_started(5, evaluation_due=True), [("4", "0.5", "")]),
+        (run_started(2), []),
+    ],
+)
+def test_a_resume_takes_out_of_the_history_what_will_be_told_again(
+    tmp_path: Path, resumed: RunStarted, kept: list[tuple[str, str, str]]
+) -> None:
+    path = tmp_path / "history.csv"
+    history = HistoryFile(path)
+    history.started(run_started())
+    for told in (point(4, train_loss=0.5), point(5, val_top1=97.5), point(8, train_loss=0.25)):
+        history.point(told)
+    HistoryFile(path).started(resumed)
+    assert history_of(path) == kept
+
+
+def test_a_row_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    history = HistoryFile(path)
+    history.started(run_started())
+    history.point(point(4, train_loss=0.5))
+    whole = path.read_text()
+    path.write_text(whole + "5,1.0,10.")
+    HistoryFile(path).started(run_started(5))
+    assert path.read_text() == whole
+
+
+def test_the_summary_says_how_the_run_stands(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    summary = SummaryFile(path)
+    summary.started(run_started())
+    assert json.loads(path.read_text())["status"] == "running"
+    summary.point(point(3, train_loss=0.5))
+    summary.point(point(5, val_top1=97.5))
+    assert json.loads(path.read_text())["latest"] == {"train/loss": 0.5, "val/top1": 97.5}
+    summary.finish(Outcome(Ending.COMPLETED, step=20, elapsed_seconds=40.0, best=Best(top1=97.5, step=5)))
+    written = json.loads(path.read_text())
+    assert (written["status"], written["step"], written["steps"]) == ("completed", 20, 20)
+    assert written["best"] == {"val/top1": 97.5, "step": 5}
+
+
+def test_a_failure_is_in_the_summary_with_its_reason(tmp_path: Path) -> None:
+    summary = SummaryFile(tmp_path / "summary.json")
+    summary.fail("out of memory")
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert (written["status"], written["reason"]) == ("failed", "out of memory")
+
+
+def test_the_two_newest_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
+    keeper = CheckpointKeeper(tmp_path)
+    for step, best in ((5, False), (10, True), (15, False), (20, False), (25, False)):
+        keeper.checkpoint(saved(tmp_path, step, best=best))
+    assert sorted(int(path.stem[5:]) for path in tmp_path.iterdir()) == [10, 20, 25]
+
+
+def test_the_log_has_the_time_of_each_line(tmp_path: Path) -> None:
+    LogFile(tmp_path / "train.log").log("a line")
+    time, _, text = (tmp_path / "train.log").read_text().partition(" ")
+    assert datetime.fromisoformat(time).utcoffset() is not None
+    assert text == "a line\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_progress_line_says_how_far_and_what_is_saved() -> None:
+    out = Terminal()
+    console = Console(out)
+    console.started(run_started())
+    console.point(point(5, train_loss=0.5, train_top1=90.0, images_per_second=100.0, sd_compute=0.75))
+    line = out.getvalue().splitlines()[-1]
+    assert "epoch 1.0/4" in line
+    assert "25 % compute saved" in line
+    assert "ETA 0:00:0" in line
+    console.log("a lasting line")
+    assert out.getvalue().endswith("\ra lasting line\n")
