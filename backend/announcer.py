@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from backend.doorbell import Doorbell
 
 CLOSING_SECONDS = 2.0
+#: How long the start is left alone before Celery is imported, unless something is to be said.
+IDLE_SECONDS = 1.5
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,9 @@ class Announcer:
             self._thread.join(CLOSING_SECONDS)
 
     def _work(self) -> None:
-        # Celery's import takes longer than the rest of the start; a page can be had before it is done.
+        # Celery's import takes half as long as the whole start, and would hold up the first page.
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_due or self._is_closing, timeout=IDLE_SECONDS)
         from backend.doorbell import Doorbell
 
         doorbell = Doorbell(self._redis_url)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from backend import VERSION, pages, problems
 from backend.announcer import Announcer
+from backend.body_limit import BodyLimit
 from backend.compare.routes import router as comparisons
 from backend.db.migrate import upgrade
 from backend.db.session import Database
@@ -44,9 +45,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # both would load their scripts from elsewhere
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=MOST_BYTES_OF_BODY,
     )
     app.state.parts = parts
+    app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
     app.add_middleware(Gate, settings=settings)
     problems.install(app)
     app.include_router(_api())

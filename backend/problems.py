@@ -146,7 +146,7 @@ def refusals(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     named = []
     for item in items:
         loc = [part for part in item["loc"] if isinstance(part, str)]
-        unknown = item["type"] == "extra_forbidden" and "config" not in loc
+        unknown = item["type"] == "extra_forbidden" and "config" not in loc[:-1]
         while len(loc) > 1 and loc[0] in _PLACES:
             loc = loc[1:]
         message = f"there is no field {loc[-1]!r} here" if unknown else item["msg"]

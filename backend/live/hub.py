@@ -24,6 +24,8 @@ LOOK_WITHOUT_REDIS_SECONDS = 0.25
 #: Changes that come faster are read together.
 SHORTEST_PAUSE_SECONDS = 0.03
 RETRY_SECONDS = 1.0
+#: A thread that reads SQL cannot be broken off.
+CLOSING_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class LiveHub:
         self.close_streams()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
         self._loop = None
 
     def close_streams(self) -> None:
@@ -84,8 +86,10 @@ class LiveHub:
     async def _read_forever(self) -> None:
         while True:
             patience = LOOK_SECONDS if self._wakes.is_heard else LOOK_WITHOUT_REDIS_SECONDS
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), patience)
+                async with asyncio.timeout(patience):
+                    await self._changed.wait()
             self._changed.clear()
             try:
                 await self._read_once()

@@ -1,0 +1,111 @@
+"""Comparisons: the pairs, their order, their verdict; and any runs side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.house import QUICK, House
+
+
+def launch(house: House, **body: Any) -> Any:
+    return house.api.post("/comparisons", {"config": QUICK} | body, status=201)
+
+
+def test_makes_a_baseline_and_its_twin_for_each_seed(house: House) -> None:
+    made = launch(house, name="pair", seeds=[3, 4])
+    assert [(run["seed"], run["arm"]) for run in made["runs"]] == [
+        (3, "baseline"),
+        (3, "sd"),
+        (4, "baseline"),
+        (4, "sd"),
+    ]
+    assert made["runs"][1]["name"] == "pair · stochastic depth · seed 3"
+    assert (made["factor"], made["mode"], made["verdict"]) == ("sd", "sequential", None)
+    assert made == house.api.get(f"/comparisons/{made['id']}") == house.api.get("/comparisons")["items"][0]
+
+
+def test_twins_differ_in_nothing_but_stochastic_depth(house: House) -> None:
+    made = launch(house, config=QUICK | {"sd": True, "seed": 9, "lr": 0.05}, seeds=[1])
+    baseline, twin = (house.api.run(run["id"]) for run in made["runs"])
+    assert (baseline["config"]["sd"], twin["config"]["sd"]) == (False, True)
+    assert baseline["config"] | {"sd": True} == twin["config"]
+    assert (baseline["config"]["seed"], baseline["config"]["lr"]) == (1, 0.05)
+    assert (baseline["arm"], baseline["comparison_id"]) == ("baseline", made["id"])
+
+
+def test_sequential_runs_wait_for_each_other(house: House) -> None:
+    ids = [run["id"] for run in launch(house, seeds=[0, 1])["runs"]]
+    runs = [house.api.run(run_id) for run_id in ids]
+    assert [run["after"] for run in runs] == [None, *ids[:3]]
+    assert runs[1]["waiting_for"] == f"{runs[0]['name']} ({ids[0]}) to finish"
+    assert [run["id"] for run in house.api.get("/queue")["items"]] == ids
+    house.move(ids[0], "failed")
+    assert house.api.run(ids[1])["waiting_for"] == "a worker"
+
+
+def test_parallel_runs_do_not(house: House) -> None:
+    ids = [run["id"] for run in launch(house, seeds=[0, 1], mode="parallel")["runs"]]
+    assert [house.api.run(run_id)["after"] for run_id in ids] == [None] * 4
+    assert [run["id"] for run in house.api.get("/queue")["items"]] == ids
+
+
+def test_what_is_probably_not_meant_is_warned_of_once(house: House) -> None:
+    warnings = launch(house, seeds=[0, 1])["warnings"]
+    assert any("batch-norm statistics" in warning for warning in warnings)
+    assert len(warnings) == len(set(warnings))
+
+
+def test_the_verdict_compares_what_has_finished(house: House) -> None:
+    made = launch(house, seeds=[0, 1, 2])
+    ids = [run["id"] for run in made["runs"]]
+    for run_id, last, best, seconds in (
+        (ids[0], 90.0, 92.0, 100.0),
+        (ids[1], 93.0, 93.0, 80.0),
+        (ids[2], 91.0, 91.0, 100.0),
+        (ids[3], 92.0, 94.0, 60.0),
+        (ids[4], 99.0, 99.0, 100.0),
+    ):
+        house.move(run_id, "completed", latest={"val/top1": last}, best_top1=best, elapsed_seconds=seconds)
+    verdict = house.api.get(f"/comparisons/{made['id']}")["verdict"]
+    assert [pair["seed"] for pair in verdict["pairs"]] == [0, 1]
+    assert verdict["pairs"][0] == {
+        "seed": 0,
+        "baseline": {"run": ids[0], "last_top1": 90.0, "best_top1": 92.0, "seconds": 100.0},
+        "sd": {"run": ids[1], "last_top1": 93.0, "best_top1": 93.0, "seconds": 80.0},
+        "difference": 3.0,
+        "time_ratio": 0.8,
+    }
+    assert (verdict["mean_difference"], verdict["mean_time_ratio"]) == (2.0, 0.7)
+
+
+def test_a_pair_of_which_one_failed_has_no_verdict(house: House) -> None:
+    made = launch(house, seeds=[0])
+    house.move(made["runs"][0]["id"], "completed", latest={"val/top1": 90.0})
+    house.move(made["runs"][1]["id"], "failed", latest={"val/top1": 10.0})
+    assert house.api.get(f"/comparisons/{made['id']}")["verdict"] is None
+
+
+class TestSideBySide:
+    def test_shows_settings_that_differ_and_results(self, house: House) -> None:
+        first = house.api.launch(lr=0.1)
+        second = house.api.launch(lr=0.2, sd=True)
+        house.move(first, "completed", best_top1=90.0, latest={"val/top1": 89.0}, facts={"parameters": 7})
+        shown = house.api.get("/compare", runs=f"{first},{second}")
+        assert [run["id"] for run in shown["runs"]] == [first, second]
+        assert shown["differences"] == [
+            {"field": "sd", "label": "Stochastic depth", "values": {first: False, second: True}},
+            {"field": "lr", "label": "Learning rate", "values": {first: 0.1, second: 0.2}},
+        ]
+        results = {row["name"]: row for row in shown["results"]}
+        assert results["best val/top1"]["values"] == {first: 90.0, second: None}
+        assert (results["best val/top1"]["unit"], results["best val/top1"]["better"]) == ("%", "higher")
+        assert results["parameters"]["values"] == {first: 7, second: None}
+        assert "train/loss" not in results
+
+    def test_ids_may_be_repeated_or_separated_by_commas(self, house: House) -> None:
+        first, second = house.api.launch(), house.api.launch()
+        apart = house.api.get("/compare", runs=[second, first, second])
+        together = house.api.get("/compare", runs=f"{second}, {first}")
+        assert [run["id"] for run in apart["runs"]] == [second, first]
+        assert apart == together
+        assert apart["differences"] == []
