@@ -26,6 +26,8 @@ export class Live extends EventTarget {
   #hiddenTimer = null;
   #ready = withResolvers();
   state = "connecting";
+  /** What the service itself said against us (that a token is missing, say); null while it merely doesn't answer. */
+  problem = null;
   lostAt = null;
   /** Milliseconds by which the service's clock is ahead of ours. */
   clockOffset = 0;
@@ -77,7 +79,9 @@ export class Live extends EventTarget {
     this.#close();
     try {
       this.#since = await this.#snapshot();
-    } catch {
+      this.problem = null;
+    } catch (error) {
+      this.problem = error.status ? error.message : null;
       this.#lose();
       return;
     }

@@ -16,7 +16,7 @@ import { Toasts } from "./components/toasts.js";
 const PAGE_OF_RUNS = 200;
 const RUNS_AT_MOST = 1000;
 // Workers are told of by the stream; that one has fallen silent, only by asking.
-const WORKERS_EVERY_MS = 20_000;
+const CAPACITY_EVERY_MS = 15_000;
 
 /** Fetches the runs that the page holds, newest first; resolves to the change number at which the fetching began. */
 async function loadRuns(runs) {
@@ -38,17 +38,25 @@ function connectStore(live, runs) {
   live.addEventListener("deleted", ({ detail }) => runs.remove(detail.data.run_id));
 }
 
-function watchWorkers(shell, live) {
+/** Keeps the line of workers and devices, and of a part of the service that is away. */
+function watchCapacity(shell, live) {
+  let health = null;
+  let workers = null;
+  const show = (next) => {
+    ({ health, workers } = { health, workers, ...next });
+    if (workers) shell.showCapacity({ health, workers });
+  };
   const ask = async () => {
     if (document.hidden) return;
     try {
-      shell.showWorkers((await api.workers()).items);
+      const [state, list] = await Promise.all([api.health(), api.workers()]);
+      show({ health: state, workers: list.items });
     } catch {
       // The banner tells of a lost connection; the next time mends this line.
     }
   };
-  setInterval(ask, WORKERS_EVERY_MS);
-  live.addEventListener("workers", ({ detail }) => shell.showWorkers(detail.data.items));
+  setInterval(ask, CAPACITY_EVERY_MS);
+  live.addEventListener("workers", ({ detail }) => show({ workers: detail.data.items }));
   document.addEventListener("visibilitychange", ask);
   ask();
 }
@@ -90,7 +98,7 @@ function start() {
   followSystemTheme();
   live.start();
   router.start();
-  watchWorkers(shell, live);
+  watchCapacity(shell, live);
 }
 
 start();

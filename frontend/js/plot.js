@@ -14,34 +14,36 @@ const CONFIG = {
   toImageButtonOptions: { format: "svg", filename: "resdrop" },
 };
 
-let library = null;
-
-/** Loads Plotly once; `version` only names the cached copy. A failed load is tried again at the next call. */
+/** `version` only names the copy that the browser keeps. */
 function load(version) {
-  library ??= new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = `/vendor/plotly.min.js?v=${encodeURIComponent(version)}`;
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => {
-      library = null;
       script.remove();
       reject(new Error("The charting library could not be loaded."));
     });
     document.head.append(script);
   });
-  return library;
 }
 
 /** Makes charts. `version()` resolves to the version of the Plotly that is served. */
 export class Plots {
   #version;
+  #library = null;
 
   constructor({ version }) {
     this.#version = version;
   }
 
-  async library() {
-    return library ?? load(await this.#version());
+  /** Plotly, loaded when the first chart needs it; a failed load is tried again at the next call. */
+  library() {
+    this.#library ??= this.#version().then(load).catch((error) => {
+      this.#library = null;
+      throw error;
+    });
+    return this.#library;
   }
 
   /** See Chart. */

@@ -16,7 +16,7 @@ function matrix({ label, runs, colours, rows, testid }) {
 }
 
 /** The ids whose value is the best; none where there is nothing to choose. */
-export function bestOf({ values, better }) {
+function bestOf({ values, better }) {
   const known = Object.entries(values).filter(([, value]) => typeof value === "number");
   const distinct = new Set(known.map(([, value]) => value));
   if (!better || distinct.size < 2) return new Set();
@@ -25,7 +25,9 @@ export function bestOf({ values, better }) {
 }
 
 const resultRow = (runs) => (result) => {
-  const best = bestOf(result);
+  // The time of a run that was cut short says nothing of its speed.
+  const isTelling = result.unit !== "s" || runs.every((run) => run.status === "completed");
+  const best = isTelling ? bestOf(result) : new Set();
   return html`<tr><th scope="row">${result.label}</th>${runs.map(({ id }) => html`
     <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
       best.has(id) ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">better</span></span>` : ""}</td>`)}</tr>`;

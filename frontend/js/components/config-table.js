@@ -8,11 +8,19 @@ const line = (config) => ({ name, label, unit, default: fallback }) => {
     <dd>${setting(config[name])}${config[name] !== null && unit ? html` <span class="unit">${unit}</span>` : ""}</dd></div>`;
 };
 
-/** A configuration by the groups of the schema; what differs from the default stands out. */
-export function configTable(schema, config) {
+function machine({ worker, device, threads, versions }) {
+  const facts = Object.entries({ worker, device, threads, ...versions }).filter(([, value]) => value !== null);
+  if (!facts.length) return "";
+  return html`<section><h3>Machine</h3><dl class="facts">${facts.map(([name, value]) => html`
+    <div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></section>`;
+}
+
+/** A run's configuration by the groups of the schema; what differs from the default stands out. Then its machine. */
+export function configTable(schema, run) {
+  const { config } = run;
   const fields = fieldsOf(schema).filter(({ name }) => name in config);
   return html`<div class="config">${schema.groups.map((group) => {
     const own = fields.filter((field) => field.group === group);
     return own.length ? html`<section><h3>${group}</h3><dl class="facts">${own.map(line(config))}</dl></section>` : "";
-  })}</div>`;
+  })}${machine(run)}</div>`;
 }

@@ -73,7 +73,7 @@ function build(container, app, id) {
   places.charts.append(charts.node);
   places.log.append(createLogTail({ ...app, runId: id }).node);
   container.append(root);
-  showConfig(places.config, app, id);
+  const config = createConfig(places.config, app);
   const records = createRecords(places, app, id);
 
   const update = () => {
@@ -82,6 +82,7 @@ function build(container, app, id) {
     document.title = `${run.name} · ResDrop`;
     head.update(run);
     records.update(run);
+    config.update(run);
     return age.show();
   };
   head.node.addEventListener("asked", ({ detail }) => {
@@ -114,12 +115,20 @@ function showRewound(node, store) {
   fill(node, html`The curve was rewound to step ${store.rewoundTo}: training went on from a checkpoint there.`);
 }
 
-async function showConfig(node, { api, runs, toasts, signal }, id) {
-  try {
-    fill(node, configTable(await api.schema(signal), runs.get(id).config));
-  } catch (error) {
-    toasts.error(error);
-  }
+/** The configuration never changes; the machine that trains it may. */
+function createConfig(node, { api, toasts, signal }) {
+  const schema = api.schema(signal);
+  schema.catch((error) => toasts.error(error));
+  let known = null;
+  return {
+    async update(run) {
+      const now = JSON.stringify([run.worker, run.device, run.threads, run.versions]);
+      if (now === known) return;
+      known = now;
+      const answer = await schema.catch(() => null);
+      if (answer && now === known) fill(node, configTable(answer, run));
+    },
+  };
 }
 
 /** History and checkpoints: fetched again when the run has come to where they may differ. */

@@ -5,8 +5,11 @@ import { icon } from "../icons.js";
 
 const time = (at) => html`<time datetime="${at}" title="${localTime(at)} (${utcTime(at)})">${ago(at)}</time>`;
 
+/** How the kinds of events that change no status are called. */
+const KINDS = { wish: "asked to" };
+
 const change = (event) => {
-  if (!event.to) return html`<span class="history__kind">${event.kind}</span>`;
+  if (!event.to) return html`<span class="history__kind">${KINDS[event.kind] ?? event.kind}</span>`;
   return html`<span class="status" data-status="${event.to}"><span class="status__dot" aria-hidden="true"></span
     ><span>${event.to}</span></span>`;
 };

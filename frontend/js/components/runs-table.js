@@ -43,7 +43,7 @@ export function createRunsTable() {
   node.addEventListener("click", (event) => {
     const action = event.target.closest("[data-action]");
     if (action) emit("asked", { id: action.closest("tr").dataset.run, action: action.dataset.action });
-    const sort = event.target.closest("[data-sort]");
+    const sort = event.target.closest("button[data-sort]");
     if (sort) emit("sorted", { sort: nextSort(node.dataset.sort, sort.dataset.sort) });
   });
   node.addEventListener("change", (event) => {

@@ -43,7 +43,7 @@ export function createShell(root, { live }) {
   return {
     ...places,
     markPage: (page) => markPage(root, page),
-    showWorkers: (workers) => showWorkers(places.capacity, workers),
+    showCapacity: (capacity) => showCapacity(places.capacity, capacity),
   };
 }
 
@@ -66,8 +66,8 @@ function showConnection({ connection, connectionText, banner }, live) {
   // A blink of a reconnection is not worth a banner that moves the page.
   const isWorthIt = isLost && seconds >= 1;
   if (isWorthIt && banner.hidden) {
-    fill(banner, html`${icon("warning")}<span>Connection lost. What you see is getting old; trying again.</span>
-      <span aria-hidden="true" data-ref="age"></span>`);
+    const said = live.problem ?? "Connection lost. What you see is getting old; trying again.";
+    fill(banner, html`${icon("warning")}<span>${said}</span><span aria-hidden="true" data-ref="age"></span>`);
   }
   banner.hidden = !isWorthIt;
   const age = banner.querySelector("[data-ref=age]");
@@ -81,14 +81,22 @@ function markPage(root, page) {
   }
 }
 
-function showWorkers(node, workers) {
+/** What is wrong with a part of the service, in the order in which it matters; "" when all is well. */
+function troubleOf({ database, redis, controller }) {
+  if (database !== "ok") return "The database is away";
+  if (redis !== "ok") return "Redis is away: runs wait";
+  return controller.alive ? "" : "The controller is away: nothing is recorded";
+}
+
+function showCapacity(node, { health, workers }) {
+  const trouble = health ? troubleOf(health) : "";
   const alive = workers.filter((worker) => worker.alive);
   const devices = alive.flatMap((worker) => worker.devices);
   const free = alive.flatMap((worker) => worker.free_devices);
-  const text = alive.length
+  const capacity = alive.length
     ? `${alive.length} worker${alive.length > 1 ? "s" : ""} · ${free.length} of ${devices.length} free`
     : "No worker: queued runs wait";
-  setText(node, text);
-  setAttribute(node, "data-empty", alive.length ? null : "true");
+  setText(node, trouble || capacity);
+  setAttribute(node, "data-trouble", trouble || !alive.length ? "true" : null);
   setAttribute(node, "title", devices.join(", "));
 }
