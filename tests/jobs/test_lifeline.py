@@ -71,9 +71,9 @@ def family(tmp_path: Path) -> Iterator[Family]:
 
 
 @pytest.mark.fault
-def test_a_trainer_dies_with_its_parent_even_while_the_pipe_is_open(family: Family) -> None:
+def test_the_whole_group_dies_with_the_parent_even_while_the_pipe_is_open(family: Family) -> None:
     family.parent.kill()
-    wait_until(lambda: not is_alive(family.trainer), seconds=2, what="the trainer to die")
+    wait_until(lambda: session_members(family.trainer.pid) == [], seconds=2, what="the group to end")
 
 
 @pytest.mark.fault

@@ -15,22 +15,36 @@ from worker.contract.messages import Part
 from worker.jobs.wire import MESSAGES_FD, Assignment, Order, Tick
 
 _PR_SET_PDEATHSIG = 1
+_DEATH_SIGNAL = signal.SIGUSR2
 _TICK_SECONDS = 1.0
 _BY_HAND = "no assignment came: a worker starts the trainer; to train by hand, use python -m worker.engine train"
 
 
 def die_with_parent() -> None:
-    """Asks Linux to kill this process, and every one forked from it, when the parent dies.
+    """Lets Linux tell this process of its parent's death, which ends its whole group; elsewhere only stdin's end tells.
 
-    It reaches even a process that is stuck in a kernel of the GPU; elsewhere only the end of stdin tells.
+    To be called before any other thread begins: the signal is blocked in all of them but the one that waits for it.
+    SIGKILL would be surer to end this process, and leave what it has started.
     """
     if sys.platform == "linux":
-        _ask_for_death_signal()
-        os.register_at_fork(after_in_child=_ask_for_death_signal)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {_DEATH_SIGNAL})
+        threading.Thread(target=_await_death_signal, name="parent-death", daemon=True).start()
+        _ask_for(_DEATH_SIGNAL)
+        os.register_at_fork(after_in_child=_ask_to_be_killed)
 
 
-def _ask_for_death_signal() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _await_death_signal() -> None:
+    signal.sigwait({_DEATH_SIGNAL})
+    end_group()
+
+
+def _ask_to_be_killed() -> None:
+    """For a forked loader, which has no threads of ours."""
+    _ask_for(signal.SIGKILL)
+
+
+def _ask_for(number: signal.Signals) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 class Lifeline:
