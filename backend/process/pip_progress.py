@@ -107,13 +107,12 @@ class Progress:
     """
 
     def __init__(self, packages: int, *, say: Callable[[str], None], live: bool) -> None:
-        self._packages = packages
+        self._expected = packages
         self._say = say
         self._live = live
         self._began = time.monotonic()
-        self._doing = "starting"
-        self._found = 0
-        self._share = ""
+        self._doing, self._share = "starting", ""
+        self._found, self._packages = 0, packages
         #: Everything is fetched and packages are being put in place.
         self.installing = False
 
@@ -135,6 +134,7 @@ class Progress:
     @contextmanager
     def shown(self, environment: Path) -> Iterator[None]:
         """Shows the progress while pip works on `environment`."""
+        self.installing, self._found, self._packages = False, 0, self._expected
         before, ended = _installed(environment), threading.Event()
 
         def show() -> None:
