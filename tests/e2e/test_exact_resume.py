@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -62,9 +61,9 @@ def test_an_interrupted_run_ends_bit_for_bit_like_an_undisturbed_one(
         assert service.series(run_id, name) == service.series(undisturbed, name)
 
 
-def assert_same_tensors(one: Path, other: Path) -> None:
+def assert_same_tensors(one: BinaryIO, other: BinaryIO) -> None:
     """Compares every tensor of two checkpoints, and that there are any."""
-    tensors, expected = (_tensors(torch.load(path, map_location="cpu", weights_only=True)) for path in (one, other))
+    tensors, expected = (_tensors(torch.load(file, map_location="cpu", weights_only=True)) for file in (one, other))
     assert tensors.keys() == expected.keys()
     assert len(tensors) > 100
     different = [name for name, value in tensors.items() if not torch.equal(value, expected[name])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import signal
 import socket
@@ -148,12 +150,14 @@ class Service:
         (found,) = answer.json()["series"]
         return dict(zip(found["x"], found["values"], strict=True))
 
-    def last_checkpoint(self, run_id: str) -> Path:
-        """The file of the checkpoint with the greatest step."""
+    def last_checkpoint(self, run_id: str) -> io.BytesIO:
+        """The content of the checkpoint with the greatest step, as the page downloads it."""
         items = self.api.get(f"/runs/{run_id}/checkpoints").json()["items"]
         newest = max(items, key=lambda item: item["step"])
-        (found,) = (self.home / "files" / "runs" / run_id).glob(f"attempt-{newest['attempt']}/step-{newest['step']}.pt")
-        return found
+        answer = self.api.get(f"/runs/{run_id}/checkpoints/{newest['id']}/file")
+        assert answer.status_code == 200, answer.text
+        assert hashlib.sha256(answer.content).hexdigest() == newest["sha256"]
+        return io.BytesIO(answer.content)
 
 
 def _is_alive(process: psutil.Process) -> bool:
