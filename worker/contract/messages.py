@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from worker.contract.config import RunConfig
 from worker.contract.status import Desired
@@ -58,8 +58,8 @@ class Point(Part):
     """Metrics of one step; `values` maps metric names to floats, None where the value is not finite."""
 
     step: int
-    epoch: float
-    elapsed_seconds: float
+    epoch: FiniteFloat
+    elapsed_seconds: FiniteFloat
     at: AwareDatetime
     values: dict[str, float | None]
 
@@ -137,10 +137,10 @@ class CheckpointSaved(_Sequenced):
     root_id: str
     path: str
     step: int
-    epoch: float
+    epoch: FiniteFloat
     size_bytes: int
     sha256: str
-    elapsed_seconds: float
+    elapsed_seconds: FiniteFloat
     #: The best val/top1 so far was reached at this step.
     best: bool = False
 
@@ -189,7 +189,7 @@ class Released(_Sequenced):
 class Completed(_Sequenced):
     kind: Literal["completed"] = "completed"
     step: int
-    elapsed_seconds: float
+    elapsed_seconds: FiniteFloat
 
 
 class Failed(_Sequenced):
