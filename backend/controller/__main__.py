@@ -16,6 +16,7 @@ from backend.controller.controller import Controller
 from backend.controller.lock import ControllerLock, lock_of
 from backend.db.migrate import upgrade
 from backend.db.session import Database
+from backend.doorbell import connect
 from backend.errors import ResDropError
 from backend.settings import Settings
 
@@ -29,6 +30,7 @@ def main() -> int:
     logging.getLogger("backend").setLevel(logging.INFO)
     try:
         settings = Settings.from_environment()
+        connect(settings.redis_url).close()
     except ValueError as error:
         log.error("%s", error)
         return 2

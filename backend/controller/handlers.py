@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.controller.exits import crash, leave
@@ -87,32 +87,48 @@ def _metrics(speaker: Speaker, message: MetricBatch) -> None:
 
 def _checkpoint_saved(speaker: Speaker, message: CheckpointSaved) -> None:
     session, run = speaker.session, speaker.run
-    if not speaker.is_current and _is_superseded(speaker, message.step):
+    if _is_superseded(speaker, message.step):
         return
-    if message.best:
+    saved = _remembered(message)
+    saved.best = message.best and not _newer_best(speaker)
+    if saved.best:
         session.execute(update(Checkpoint).where(Checkpoint.run_id == run.id).values(best=False))
-    again = (Checkpoint.run_id == run.id, Checkpoint.root_id == message.root_id, Checkpoint.path == message.path)
-    session.execute(delete(Checkpoint).where(*again))
-    told = ("attempt", "root_id", "path", "step", "epoch", "elapsed_seconds", "size_bytes", "sha256", "best")
-    session.add(Checkpoint(run_id=run.id, created_at=message.at, **message.model_dump(include=set(told))))
+    _forget(session, message)
+    session.add(saved)
     if speaker.is_current:
         run.crashes = 0
     run.change = note_change(session, "run", run.id)
 
 
+def _remembered(message: CheckpointSaved) -> Checkpoint:
+    told = {"run_id", "attempt", "root_id", "path", "step", "epoch", "elapsed_seconds", "size_bytes", "sha256"}
+    return Checkpoint(created_at=message.at, **message.model_dump(include=told))
+
+
 def _is_superseded(speaker: Speaker, step: int) -> bool:
     """Has a newer attempt gone on from before `step`?"""
-    newer = select(Attempt.attempt).where(
-        Attempt.run_id == speaker.run.id, Attempt.attempt > speaker.attempt.attempt, Attempt.started_step < step
-    )
-    return speaker.session.execute(newer.limit(1)).first() is not None
+    newer = _newer(speaker, Attempt).where(Attempt.started_step < step)
+    return not speaker.is_current and speaker.session.execute(newer.limit(1)).first() is not None
+
+
+def _newer_best(speaker: Speaker) -> bool:
+    """Has a newer attempt named the best already, when this one is heard late?"""
+    newer = _newer(speaker, Checkpoint).where(Checkpoint.best)
+    return not speaker.is_current and speaker.session.execute(newer.limit(1)).first() is not None
+
+
+def _newer(speaker: Speaker, table: type[Attempt] | type[Checkpoint]) -> Select[int]:
+    return select(table.attempt).where(table.run_id == speaker.run.id, table.attempt > speaker.attempt.attempt)
+
+
+def _forget(session: Session, message: CheckpointSaved | CheckpointRemoved) -> None:
+    same = (Checkpoint.run_id == message.run_id, Checkpoint.root_id == message.root_id)
+    session.execute(delete(Checkpoint).where(*same, Checkpoint.path == message.path))
 
 
 def _checkpoint_removed(speaker: Speaker, message: CheckpointRemoved) -> None:
-    session, run = speaker.session, speaker.run
-    same = (Checkpoint.run_id == run.id, Checkpoint.root_id == message.root_id, Checkpoint.path == message.path)
-    session.execute(delete(Checkpoint).where(*same))
-    run.change = note_change(session, "run", run.id)
+    _forget(speaker.session, message)
+    speaker.run.change = note_change(speaker.session, "run", speaker.run.id)
 
 
 def _log(speaker: Speaker, message: LogLines) -> None:

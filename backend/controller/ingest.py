@@ -7,6 +7,7 @@ nothing else with it.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -102,8 +103,9 @@ def parse(entry: Entry) -> Parsed:
     except ValidationError as error:
         why = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False))
     try:
-        return Parsed(entry, Unreadable.model_validate_json(body), why)
-    except ValidationError:
+        # The standard library's reader, which takes more for JSON: whatever tells the number will do.
+        return Parsed(entry, Unreadable.model_validate(json.loads(body)), why)
+    except (ValueError, RecursionError):
         return Parsed(entry, None, why)
 
 
@@ -151,18 +153,16 @@ class _Batch:
         self.outcome.entries.append(item.entry.id)
         if isinstance(message, WorkerSeen):
             self.outcome.rings |= worker_seen(self._session, message)
+            self.outcome.heard.append(message)
         elif isinstance(message, WorkerGone):
             worker_gone(self._session, message)
+            self.outcome.heard.append(message)
         elif message is None:
             self._set_aside(item, item.why)
-            return
         elif message.run_id not in self._runs:
             self._set_aside(item, item.why or f"there is no run {message.run_id}")
-            return
         else:
             self._take_of_run(item, message, self._runs[message.run_id])
-        if not isinstance(message, Unreadable):
-            self.outcome.heard.append(message)
 
     def _take_of_run(self, item: Parsed, message: Claim | Sequenced | Unreadable, run: Run) -> None:
         self.outcome.runs[run.id] = run
@@ -170,11 +170,14 @@ class _Batch:
         if isinstance(message, Claim):
             grant(self._session, run, message, age_seconds=item.entry.age_seconds)
         elif (attempt := self._next_of(run, message)) is None:
+            # No sign of life either: who can only repeat what comes after a gap must be given up one day.
             return
         elif isinstance(message, Unreadable):
             self._set_aside(item, item.why)
+            return
         else:
             handle(Speaker(self._session, run, attempt), message)
+        self.outcome.heard.append(message)
         if was_live and not RunStatus(run.status).is_live:
             devices_freed(self._session, run, worker_id or "")
             self.outcome.rings = True

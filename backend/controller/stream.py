@@ -11,7 +11,7 @@ import redis
 
 from worker.contract.names import ENVELOPE, MESSAGES_STREAM
 
-READ_AT_ONCE = 500
+READ_AT_ONCE = 200
 _PROBE = "probe"
 
 

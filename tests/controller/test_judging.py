@@ -63,6 +63,18 @@ def test_messages_of_the_attempt_are_signs_of_life_too(world: World, worker: Scr
     assert world.run(run_id).status == "running"
 
 
+def test_who_can_only_repeat_what_comes_after_a_gap_is_given_up(world: World, worker: ScriptedWorker) -> None:
+    """A database from a backup lacks what the worker has forgotten: only another attempt goes on from there."""
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    training.write("notice", text="lost for ever")
+    training.write("completed", step=50, elapsed_seconds=1.0)
+    for _ in range(8):
+        training.send(3)
+        pass_time(world, 5)
+    assert (world.run(run_id).status, world.run(run_id).attempt) == ("queued", 2)
+
+
 def test_a_worker_that_holds_something_else_does_not_keep_it(world: World, worker: ScriptedWorker) -> None:
     run_id = training_run(world, worker)
     worker.trainings[0].claim_id = "another"

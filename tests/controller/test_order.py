@@ -104,10 +104,7 @@ def test_any_delivery_that_is_completed_by_sending_again_ends_the_same(one_world
 
 
 def _after(world: World, deliveries: list[list[int] | None]) -> dict[str, Any]:
-    world.redis.flushall()
-    with world.database.write() as session:
-        session.execute(delete(Run))
-        session.execute(delete(Change))
+    _empty(world)
     training = _granted(world)
     for numbers in deliveries:
         if numbers is None:
@@ -134,6 +131,56 @@ def _send_again_until_known(world: World, training: ScriptedTraining) -> None:
         training.send(*range(attempt.ingested_through + 1, len(SCRIPT) + 1))
         world.step()
     assert world.rows(Attempt)[0].ingested_through == len(SCRIPT)
+
+
+#: Two attempts of which the second went on from step 3, said in any order among each other.
+OLDER: list[tuple[str, dict[str, Any]]] = [
+    ("metrics", {"points": [point(step, **{"train/loss": 1.0, "val/top1": 60.0 + step}) for step in (1, 2)]}),
+    ("checkpoint", checkpoint("r_same", 1, 2, best=True)),
+    ("metrics", {"points": [point(step, **{"train/loss": 1.0, "val/top1": 60.0 + step}) for step in (3, 4, 5)]}),
+    ("checkpoint", checkpoint("r_same", 1, 5, best=True)),
+]
+NEWER: list[tuple[str, dict[str, Any]]] = [
+    ("started", started(3)),
+    ("metrics", {"points": [point(4, **{"train/loss": 2.0, "val/top1": 20.0})]}),
+    ("checkpoint", checkpoint("r_same", 2, 4, best=True)),
+]
+
+
+@given(order=st.permutations([1] * len(OLDER) + [2] * len(NEWER)), seldom=st.booleans())
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_what_an_older_attempt_says_late_ends_the_same_whenever_it_comes(
+    one_world: World, order: list[int], seldom: bool
+) -> None:
+    world = one_world
+    _empty(world)
+    worker, run_id = ScriptedWorker(world), world.add_run("r_same")
+    older = worker.claim(run_id)
+    older.say("started", **started())
+    world.step()
+    world.lose(run_id)
+    newer = worker.claim(run_id)
+    world.step()
+    waiting = {1: iter(OLDER), 2: iter(NEWER)}
+    for number in order:
+        kind, body = next(waiting[number])
+        (older if number == 1 else newer).say(kind, **body)
+        if not seldom:
+            world.step()
+    world.step(3)
+    assert world.curve(run_id) == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0)]
+    run = world.run(run_id)
+    assert (run.status, run.step, run.latest) == ("running", 4, {"train/loss": 2.0, "val/top1": 20.0})
+    assert (run.best_top1, run.best_epoch) == (63.0, 0.3)
+    saved = sorted((item.attempt, item.step, item.best) for item in world.rows(Checkpoint))
+    assert saved == [(1, 2, False), (2, 4, True)]
+
+
+def _empty(world: World) -> None:
+    world.redis.flushall()
+    with world.database.write() as session:
+        session.execute(delete(Run))
+        session.execute(delete(Change))
 
 
 #: Times and numbers that differ between any two runs of the same story.

@@ -26,6 +26,7 @@ def set_aside(world: World) -> list[SetAside]:
         "null",
         '{"kind": "riddle"}',
         '{"kind": "claim", "run_id": 7}',
+        '{"run_id": ' + "[" * 100_000,
         '{"kind": "worker_seen", "worker_id": "w"}',
         b"\xff\xfe\x00binary",
         '{"kind": "notice", "text": "' + "x" * 50_000,
@@ -67,8 +68,10 @@ def test_messages_of_unknown_runs_are_set_aside(world: World, worker: ScriptedWo
     assert [step for step, _ in world.curve(run_id)] == [1]
 
 
-#: Well-formed, and yet not to be stored: it takes the transaction with it.
-REFUSED_BY_THE_DATABASE = [
+#: Refused by the contract, or only by the database, which takes the whole transaction back then.
+REFUSED = [
+    ("notice", {"text": "half a \ud800 pair"}),
+    ("metrics", {"points": [point(1) | {"epoch": float("inf")}]}),
     ("metrics", {"points": [point(10**30, **{"train/loss": 1.0})]}),
     ("started", started(10**30)),
     ("checkpoint", {"root_id": "r", "path": "p", "step": 10**30, "epoch": 1.0, "size_bytes": 1, "sha256": "0",
@@ -76,8 +79,8 @@ REFUSED_BY_THE_DATABASE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "body"), REFUSED_BY_THE_DATABASE)
-def test_a_message_that_the_database_refuses_does_not_take_its_transaction_with_it(
+@pytest.mark.parametrize(("kind", "body"), REFUSED)
+def test_a_message_that_is_refused_takes_no_other_with_it_and_leaves_no_gap(
     world: World, worker: ScriptedWorker, kind: str, body: dict
 ) -> None:
     run_id, other = world.add_run(), world.add_run()

@@ -154,12 +154,20 @@ def test_it_ends_though_redis_is_away(
     world.close()
 
 
-def test_a_setting_that_is_wrong_is_named() -> None:
-    environment = os.environ | {"RESDROP_DATABASE_URL": "mysql://nowhere"}
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("RESDROP_DATABASE_URL", "mysql://nowhere", "RESDROP_DATABASE_URL 'mysql://nowhere'"),
+        ("RESDROP_REDIS_URL", "nowhere", "Redis URL must specify"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told(name: str, value: str, told: str) -> None:
     command = [sys.executable, "-m", "backend.controller"]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=os.environ | {name: value}, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 2
-    assert "RESDROP_DATABASE_URL 'mysql://nowhere'" in done.stderr
+    assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 
