@@ -55,11 +55,15 @@ def check_python() -> Check:
     return Check("python", Level.OK, text + ("" if sys.version_info[:2] == (3, 11) else " (3.11 is the tested one)"))
 
 
+_TOLD_PACKAGES = ("torchvision", "numpy", "fastapi", "sqlalchemy", "celery", "redis", "plotly")
+
+
 def check_packages() -> Check:
     """Are the installed packages those that are pinned?"""
     wrong = [found for line in _pins() if (found := _departure(line))]
     if not wrong:
-        return Check("packages", Level.OK, f"the {len(_pins())} pinned packages are installed")
+        shown = ", ".join(f"{name} {metadata.version(name)}" for name in _TOLD_PACKAGES)
+        return Check("packages", Level.OK, f"the {len(_pins())} pinned packages are installed: {shown}, ...")
     few = ", ".join(wrong[:5]) + (", ..." if len(wrong) > 5 else "")
     return Check(
         "packages", Level.WARN, f"not as pinned: {few}", f"remove {sys.prefix} and start again, or run with it"
@@ -128,7 +132,7 @@ def _check_cuda(available: bool, built_for: str | None) -> Check:
 def check_redis(home: Home) -> Check:
     named = redis_server.external(os.environ)
     if named is not None:
-        return _check_connection(named)
+        return check_redis_connection(named)
     try:
         program = redis_server.find_program()
     except CommandError as error:
@@ -137,7 +141,8 @@ def check_redis(home: Home) -> Check:
     return Check("redis", Level.OK, f"{version}, {program}; its data is in {home.redis}")
 
 
-def _check_connection(url: str) -> Check:
+def check_redis_connection(url: str) -> Check:
+    """Does the Redis that somebody else runs answer?"""
     import redis
 
     shown = re.sub(r"//[^@/]*@", "//...@", url)
@@ -182,7 +187,7 @@ def _check_disk(path: Path) -> Check:
 
 def _check_database(url: str, existing: Path) -> Check:
     if not url.startswith("sqlite"):
-        return _check_postgres(url)
+        return check_postgres(url)
     path = Path(url.removeprefix("sqlite:///"))
     kind = _filesystem(existing)
     if kind in _FAR_FILESYSTEMS:
@@ -201,7 +206,8 @@ def _check_database(url: str, existing: Path) -> Check:
     return Check("database", Level.OK, f"SQLite {sqlite3.sqlite_version}, {path}, {tables} tables")
 
 
-def _check_postgres(url: str) -> Check:
+def check_postgres(url: str) -> Check:
+    """Does the Postgres answer? `url` is SQLAlchemy's."""
     import psycopg
 
     try:

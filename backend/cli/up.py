@@ -8,6 +8,7 @@ import sys
 import threading
 import webbrowser
 
+from backend.cli.checks import Check, Level, check_postgres, check_redis_connection
 from backend.cli.terminal import say, say_timed
 from backend.cli.watching import Watch
 from backend.process import listening, programs, redis_server, supervision
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     home.prepare()
     with home.held() as lock:
         port = listening.reserve(arguments.host, port)
-        parts, environment = _plan(home, host=arguments.host, port=port)
+        parts, environment = plan(home, host=arguments.host, port=port)
         supervision.end_leftovers(home, parts, say_timed)
         watch = Watch(home, url=listening.url_of(arguments.host, port), host=arguments.host, port=port)
         watch.begin(lambda: supervision.start(home, parts, environment=environment, lock=lock))
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         return watch.until_gone(parts)
 
 
-def _plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], dict[str, str]]:
+def plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], dict[str, str]]:
     """The parts to start and the environment that they share. Raises CommandError."""
     environment = {"RESDROP_HOME": str(home.path), "RESDROP_HOST": host, "RESDROP_PORT": str(port)}
     named = redis_server.external(os.environ)
@@ -61,9 +62,19 @@ def _plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], 
 def _check(environment: dict[str, str]) -> None:
     """What the parts would refuse one after the other is refused here, once."""
     try:
-        Settings.from_environment({**os.environ, **environment})
+        settings = Settings.from_environment({**os.environ, **environment})
     except ValueError as error:
         raise CommandError(str(error)) from error
+    if "RESDROP_REDIS_URL" not in environment:
+        _require(check_redis_connection(settings.redis_url))
+    if not settings.database_url.startswith("sqlite"):
+        _require(check_postgres(settings.database_url))
+
+
+def _require(check: Check) -> None:
+    """A service of somebody else's has to be there."""
+    if check.level is Level.FAIL:
+        raise CommandError(f"The {check.name} that was named does not answer: {check.text}. Remedy: {check.remedy}.")
 
 
 def _welcome(watch: Watch, token: str | None, arguments: argparse.Namespace) -> None:

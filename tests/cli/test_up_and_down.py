@@ -14,6 +14,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from backend.cli import up as up_command
+from backend.client import Client
+from backend.process.home import Home
 from tests.cli.running import REPOSITORY, RunningUp, command_line, page
 
 Up = Callable[..., RunningUp]
@@ -129,6 +132,35 @@ def test_a_bad_setting_is_refused_before_anything_starts(tmp_path: Path) -> None
     done = command_line("up", "--home", str(tmp_path / "home"), "--port", "0", RESDROP_DATABASE_URL="mysql://somewhere")
     assert done.returncode == 1
     assert "RESDROP_DATABASE_URL 'mysql://somewhere'" in done.stderr
+
+
+def test_a_redis_that_was_named_and_does_not_answer_is_refused(tmp_path: Path) -> None:
+    url = "redis://:secret@127.0.0.1:9/0"
+    done = command_line("up", "--home", str(tmp_path / "home"), "--port", "0", RESDROP_REDIS_URL=url)
+    assert done.returncode == 1
+    assert "The redis that was named does not answer: redis://...@127.0.0.1:9/0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_beyond_loopback_everybody_is_asked_for_a_token_that_only_the_owner_can_read(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    assert "RESDROP_TOKEN" not in up_command.plan(home, host="127.0.0.1", port=1)[1]
+    token = up_command.plan(home, host="0.0.0.0", port=1)[1]["RESDROP_TOKEN"]
+    assert (tmp_path / "token").read_text().strip() == token
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert up_command.plan(home, host="0.0.0.0", port=1)[1]["RESDROP_TOKEN"] == token
+
+
+def test_the_demo_is_launched_once_however_often_up_is_started(up: Up) -> None:
+    running = up("--demo", WITH_REAL_API="1")
+    running.wait_for("demo       launched a baseline and its stochastic-depth twin", seconds=60)
+    with Client(running.url) as client:
+        assert [run["arm"] for run in client.runs(sort="created_at")] == ["baseline", "sd"]
+    running.signal(signal.SIGINT)
+    assert running.wait() == 0
+    again = up("--demo", WITH_REAL_API="1")
+    again.wait_for("demo       there are runs already, so none was launched", seconds=60)
 
 
 def test_two_homes_run_side_by_side(up: Up, tmp_path: Path) -> None:
