@@ -137,20 +137,27 @@ def test_divergence_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.Captu
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "failed"
 
 
-LONG = {"epochs": 12, "checkpoint_minutes": 1e-6, "log_every": 1}
+LONG = {"epochs": 12, "checkpoint_minutes": 1e-6, "log_every": 1, "loader_workers": 1}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recorder, dict[str, object]]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    recorder = run_to_end(tiny(**LONG | {"checkpoint_minutes": 10}), folder)
+    recorder = run_to_end(tiny(**LONG | {"checkpoint_minutes": 10, "loader_workers": 0}), folder)
     return recorder, final_state(folder)
 
 
 def started(out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "worker.engine", *options(out, **LONG)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def wait_for_rows(out: Path, rows: int, process: subprocess.Popen[str]) -> None:
@@ -167,7 +174,8 @@ def test_an_interrupted_command_goes_on_to_the_same_end(
 ) -> None:
     process = started(tmp_path)
     wait_for_rows(tmp_path, 14, process)
-    process.send_signal(number)
+    # A terminal and a service manager signal the whole group, loader processes included.
+    os.killpg(process.pid, number)
     said, _ = process.communicate(timeout=60)
     if number is signal.SIGKILL:
         assert process.returncode == -number
@@ -180,9 +188,9 @@ def test_an_interrupted_command_goes_on_to_the_same_end(
     assert [int(row["step"]) for row in history(tmp_path)] == [point.step for point in recorder.points]
     losses = [float(row["train/loss"]) for row in history(tmp_path) if row["train/loss"]]
     assert losses == recorder.values("train/loss")
-    # How often to save is the one setting that differs here, because it may.
+    # These two settings may differ, because they do not change a result.
     final = final_state(tmp_path / "checkpoints")
-    assert differences(final, state) == ["/config/checkpoint_minutes"]
+    assert differences(final, state) == ["/config/loader_workers", "/config/checkpoint_minutes"]
 
 
 def test_a_second_training_in_the_same_folder_is_kept_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,5 +200,5 @@ def test_a_second_training_in_the_same_folder_is_kept_out(tmp_path: Path, capsys
         assert main(options(tmp_path, **LONG)) == 2
         assert "another process is training" in capsys.readouterr().err
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

@@ -61,6 +61,6 @@ class _Fetcher(MapDataset[Batch | DataError]):
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Ctrl-C reaches the whole group; the parent writes its checkpoint and then ends its loader processes."""
+    """A signal often reaches the whole group; the parent writes its checkpoint and then ends its loader processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
