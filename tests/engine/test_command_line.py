@@ -137,7 +137,7 @@ def test_divergence_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.Captu
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "failed"
 
 
-LONG = {"epochs": 12, "checkpoint_minutes": 1e-6, "log_every": 1, "loader_workers": 1}
+LONG = {"epochs": 6, "checkpoint_minutes": 1e-6, "log_every": 1, "loader_workers": 1}
 
 
 @pytest.fixture(scope="module")

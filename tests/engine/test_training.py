@@ -10,6 +10,7 @@ from tests.engine.parts import InterruptAfter, Recorder, attempt, differences, f
 from worker.contract.messages import Point
 from worker.contract.status import Desired
 from worker.engine.checkpoint import CheckpointMismatch, load, newest_first
+from worker.engine.differences import differing_settings
 from worker.engine.outcome import DeviceUnavailable, Ending, TrainingDiverged
 from worker.engine.ports import NullControl
 
@@ -230,3 +231,11 @@ def test_bf16_resumes_exactly_too(tmp_path: Path) -> None:
     run_to_end(config, tmp_path / "parts", sink=parts)
     assert parts.history() == whole.history()
     assert differences(final_state(tmp_path / "parts"), final_state(tmp_path / "whole")) == []
+
+
+def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default() -> None:
+    config = tiny(label_smoothing=0.0)
+    before = config.model_dump(mode="json")
+    del before["label_smoothing"]
+    assert differing_settings(before, config) == []
+    assert differing_settings(before, tiny(label_smoothing=0.1)) == ["label_smoothing was 0.0 and is 0.1"]

@@ -11,10 +11,14 @@ FREE = frozenset({"loader_workers", "checkpoint_minutes"})
 
 
 def differing_settings(before: Mapping[str, object], config: RunConfig) -> list[str]:
-    """As "lr was 0.1 and is 0.2", for every setting that matters; `before` is a configuration as JSON values."""
+    """As "lr was 0.1 and is 0.2", for every setting that matters.
+
+    `before` is a configuration as JSON values; a setting that did not exist when it was written had its default.
+    """
+    earlier = {**RunConfig().model_dump(mode="json"), **before}
     after = config.model_dump(mode="json")
-    names = [name for name in after if name not in FREE and before.get(name) != after[name]]
-    return [f"{name} was {_shown(before.get(name))} and is {_shown(after[name])}" for name in names]
+    names = [name for name in after if name not in FREE and earlier[name] != after[name]]
+    return [f"{name} was {_shown(earlier[name])} and is {_shown(after[name])}" for name in names]
 
 
 def _shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -62,7 +63,7 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     resume = newest_sound_checkpoint(folder.checkpoints, told)
     keeper = CheckpointKeeper(folder.checkpoints, best=_best_checkpoint(folder, resume))
     sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
-    control = SignalControl(heard=lambda: console.log("pausing: writing a checkpoint (again to quit without)"))
+    control = SignalControl(heard=_say_pausing)
     try:
         with control.listening():
             sink = FanOut([*sinks, *([events] if events else [])])
@@ -87,6 +88,11 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     summary.finish(outcome)
     told.log(_farewell(outcome, folder))
     return 0 if outcome.ending is Ending.COMPLETED else BY_SIGNAL + (control.received or 0)
+
+
+def _say_pausing() -> None:
+    """Past Python's buffers: the signal may have come in the middle of writing to one of them."""
+    os.write(sys.stderr.fileno(), b"\npausing: writing a checkpoint (again to quit without)\n")
 
 
 def newest_sound_checkpoint(folder: Path, told: MetricSink) -> Checkpoint | None:
