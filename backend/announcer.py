@@ -69,6 +69,8 @@ class Announcer:
         # Celery's import takes half as long as the whole start, and would hold up the first page.
         with self._changed:
             self._changed.wait_for(lambda: self._is_due or self._is_closing, timeout=IDLE_SECONDS)
+            if self._is_closing and not self._is_due:
+                return
         from backend.doorbell import Doorbell
 
         doorbell = Doorbell(self._redis_url)

