@@ -36,8 +36,9 @@ def main() -> None:
         return
     if spec.name == "babble":
         os.write(int(os.environ["RESDROP_MESSAGES_FD"]), b'no json\n{"kind": "told", "message": "claim", "body": {}}\n')
-    if spec.name == "children":
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    if spec.name in ("children", "escape"):
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        subprocess.Popen(command, start_new_session=spec.name == "escape")
     while spec.name == "stall":
         time.sleep(1)
     while spec.name == "deaf":

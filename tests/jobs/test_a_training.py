@@ -227,6 +227,17 @@ def test_what_a_trainer_started_is_gone_with_it(controller: Controller, worker: 
     assert [is_alive(process) for process in family] == [False, False]
 
 
+def test_a_process_that_left_the_session_and_holds_the_pipes_holds_up_nothing(
+    controller: Controller, worker: WorkerProcess
+) -> None:
+    controller.launch("r_1", name="escape")
+    wait_for_step(controller, "r_1", 5, worker)
+    trainer, escaped = sorted(worker.trainers(), key=lambda process: process.create_time())
+    controller.change("r_1", desired=Desired.PAUSE)
+    wait_for_end(controller, "r_1", worker)
+    assert (is_alive(trainer), is_alive(escaped)) == (False, True)
+
+
 def test_a_trainers_babble_is_logged_and_harms_nothing(controller: Controller, worker: WorkerProcess) -> None:
     controller.launch("r_1", name="babble")
     wait_for_step(controller, "r_1", 20, worker)

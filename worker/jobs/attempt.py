@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 
+import worker
 from worker.contract.messages import Held, RunSpec
 from worker.jobs.courier import Courier
 from worker.jobs.devices import Slot
@@ -16,13 +18,30 @@ from worker.jobs.outbox import Outbox
 from worker.jobs.process_group import ProcessGroup, process_mark
 from worker.jobs.settings import Settings
 from worker.jobs.spool import Spool, SpoolHeader
-from worker.jobs.supervisor import Supervisor, trainer_environment
+from worker.jobs.supervisor import Supervisor
 from worker.jobs.training_log import TrainingLog
 from worker.jobs.wire import Assignment
 
 SPOOL_FOLDER = "spool"
+_PACKAGES = str(Path(worker.__file__).resolve().parents[1])
+#: The trainer needs neither the database nor Redis, nor what opens them.
+_SECRETS = ("RESDROP_DATABASE_URL", "RESDROP_REDIS_URL", "RESDROP_TOKEN")
 
 log = logging.getLogger(__name__)
+
+
+def trainer_environment(
+    slots: Sequence[Slot], *, threads: int, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """What the trainer's process finds: our packages, its GPUs only, its share of the CPUs, and no secrets."""
+    kept = {name: value for name, value in environment.items() if name not in _SECRETS}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [_PACKAGES, environment.get("PYTHONPATH")])),
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": ",".join(slot.visible for slot in slots if slot.is_gpu),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 class Attempt:
