@@ -34,7 +34,9 @@ async function refusal(response) {
 }
 
 async function request(method, path, { body, query, headers, signal } = {}) {
-  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const given = Object.entries(query ?? {}).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   const search = given.length ? `?${new URLSearchParams(given)}` : "";
   const content = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;

@@ -3,16 +3,33 @@ import { smooth } from "./smoothing.js";
 
 /** The charts of a run: each `metrics` entry is [metric, label, place in CURVE_COLOURS]. */
 export const CHARTS = [
-  { key: "loss", title: "Loss", metrics: [["train/loss", "train", 0], ["val/loss", "validation", 1]], hasLog: true },
+  {
+    key: "loss",
+    title: "Loss",
+    metrics: [
+      ["train/loss", "train", 0],
+      ["val/loss", "validation", 1],
+    ],
+    hasLog: true,
+  },
   {
     key: "accuracy",
     title: "Accuracy",
     yTitle: "%",
-    metrics: [["train/top1", "train top-1", 0], ["val/top1", "val top-1", 1], ["val/top5", "val top-5", 2]],
+    metrics: [
+      ["train/top1", "train top-1", 0],
+      ["val/top1", "val top-1", 1],
+      ["val/top5", "val top-5", 2],
+    ],
     format: percent,
   },
   { key: "lr", title: "Learning rate", metrics: [["lr", "learning rate", 5]], isExact: true, rangeMode: "tozero" },
-  { key: "throughput", title: "Images per second", metrics: [["images_per_second", "images/s", 7]], rangeMode: "tozero" },
+  {
+    key: "throughput",
+    title: "Images per second",
+    metrics: [["images_per_second", "images/s", 7]],
+    rangeMode: "tozero",
+  },
   { key: "sd-depth", title: "Blocks run", metrics: [["sd/depth", "blocks", 3]], rangeMode: "tozero", isOptional: true },
   {
     key: "sd-compute",

@@ -79,10 +79,20 @@ export function textsOf(fields, config = {}) {
 
 /** "0, 1 2" -> [0, 1, 2]; what is no whole number stays text, for the service to refuse by name. */
 export function seedsOf(text) {
-  return text.split(/[\s,;]+/).filter(Boolean).map((part) => (/^\d+$/.test(part) ? asNumber(part) : part));
+  return text
+    .split(/[\s,;]+/)
+    .filter(Boolean)
+    .map((part) => (/^\d+$/.test(part) ? asNumber(part) : part));
 }
 
 /** "a, b" -> ["a", "b"] */
 export function tagsOf(text) {
-  return [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))];
+  return [
+    ...new Set(
+      text
+        .split(",")
+        .map((tag) => tag.trim())
+        .filter(Boolean),
+    ),
+  ];
 }

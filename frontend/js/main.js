@@ -62,8 +62,11 @@ function watchCapacity(shell, live) {
 }
 
 function missingPage(container) {
-  fill(container, html`<div class="empty"><h1 tabindex="-1">There is no such page</h1>
-    <p>The address may be mistyped.</p><a class="button button--primary" href="${paths.runs}">To the runs</a></div>`);
+  fill(
+    container,
+    html`<div class="empty"><h1 tabindex="-1">There is no such page</h1>
+    <p>The address may be mistyped.</p><a class="button button--primary" href="${paths.runs}">To the runs</a></div>`,
+  );
 }
 
 const PAGES = { runs: runsPage, new: newPage, run: runPage, compare: comparePage, comparison: comparisonPage };

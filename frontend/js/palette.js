@@ -1,7 +1,17 @@
 // Twelve hues that keep 3:1 against both backgrounds; neighbours lie far apart, so that a pair never looks alike.
 const HUES = [
-  "#3b82d0", "#e2703a", "#17a287", "#c452b8", "#a8870f", "#7c6df0",
-  "#d94a5e", "#0f9bb8", "#6a9a2c", "#e0559a", "#5a7fa8", "#8f7560",
+  "#3b82d0",
+  "#e2703a",
+  "#17a287",
+  "#c452b8",
+  "#a8870f",
+  "#7c6df0",
+  "#d94a5e",
+  "#0f9bb8",
+  "#6a9a2c",
+  "#e0559a",
+  "#5a7fa8",
+  "#8f7560",
 ];
 
 function hash(text) {

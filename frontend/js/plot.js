@@ -1,8 +1,10 @@
 import { chartTheme } from "./chart-theme.js";
 
-// Redraws are at most this often; a chart that takes long to draw leaves the page at least three quarters of its time.
+// Redraws are at most this often; a chart that takes long to draw leaves the page half of its time, but is never kept
+// waiting for so long that its points grow old.
 const PAUSE_MS = 200;
-const SHARE_OF_TIME = 4;
+const PAUSE_AT_MOST_MS = 800;
+const SHARE_OF_TIME = 2;
 const UNSEEN_MS = 700;
 const MARKERS_BELOW = 40;
 
@@ -39,10 +41,12 @@ export class Plots {
 
   /** Plotly, loaded when the first chart needs it; a failed load is tried again at the next call. */
   library() {
-    this.#library ??= this.#version().then(load).catch((error) => {
-      this.#library = null;
-      throw error;
-    });
+    this.#library ??= this.#version()
+      .then(load)
+      .catch((error) => {
+        this.#library = null;
+        throw error;
+      });
     return this.#library;
   }
 
@@ -95,10 +99,13 @@ class Chart {
   }
 
   #watchSize(signal) {
-    const seen = new IntersectionObserver((entries) => {
-      this.#isSeen = entries.at(-1).isIntersecting;
-      this.#schedule();
-    }, { rootMargin: "150px" });
+    const seen = new IntersectionObserver(
+      (entries) => {
+        this.#isSeen = entries.at(-1).isIntersecting;
+        this.#schedule();
+      },
+      { rootMargin: "150px" },
+    );
     const sized = new ResizeObserver(() => {
       if (this.#node.classList.contains("js-plotly-plot")) this.draw();
     });
@@ -127,7 +134,8 @@ class Chart {
       const figure = this.#build();
       const { width, height } = this.#node.getBoundingClientRect();
       await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), CONFIG);
-      this.#earliest = begun + Math.max(PAUSE_MS, SHARE_OF_TIME * (performance.now() - begun));
+      const pause = SHARE_OF_TIME * (performance.now() - begun);
+      this.#earliest = begun + Math.min(PAUSE_AT_MOST_MS, Math.max(PAUSE_MS, pause));
       this.#hasDrawn = true;
       this.#listen();
       if (this.#isSeen) this.#tellPainted(figure.newest ?? []);

@@ -48,6 +48,11 @@ export class Router extends EventTarget {
     this.#navigated();
   }
 
+  /** Shows the present page anew. */
+  refresh() {
+    this.#navigated();
+  }
+
   /** Sets or (null, "") removes parameters of the query, without a new entry in the history. */
   setQuery(changes) {
     const query = new URLSearchParams(location.search);

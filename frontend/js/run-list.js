@@ -18,7 +18,9 @@ export const isSort = (sort) => Object.hasOwn(KEYS, sort.replace(/^-/, ""));
 /** Text that a search looks through: name, id, tags, and settings as one would write them. */
 function haystack(run) {
   const { dataset, depth, sd } = run.config;
-  return [run.name, run.id, run.notes, ...run.tags, dataset, `resnet-${depth}`, sd ? "sd" : "baseline"].join(" ").toLowerCase();
+  return [run.name, run.id, run.notes, ...run.tags, dataset, `resnet-${depth}`, sd ? "sd" : "baseline"]
+    .join(" ")
+    .toLowerCase();
 }
 
 /** The runs that contain every word of `q` and, if given, have one of the statuses. */

@@ -5,10 +5,13 @@ export function throttled(draw, pause, signal) {
   signal.addEventListener("abort", () => clearTimeout(timer));
   return () => {
     if (timer) return;
-    timer = setTimeout(() => {
-      timer = null;
-      last = performance.now();
-      draw();
-    }, Math.max(0, last + pause - performance.now()));
+    timer = setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        draw();
+      },
+      Math.max(0, last + pause - performance.now()),
+    );
   };
 }

@@ -5,7 +5,8 @@ const card = ({ key, title }) => html`
     <figcaption class="chart__head">
       <h3 id="chart-${key}-title">${title}</h3>
       <ul class="legend" data-ref="legend"></ul>
-      <button type="button" class="chart__reset" data-ref="reset" aria-label="Reset the zoom of ${title}">Reset zoom</button>
+      <button type="button" class="chart__reset" data-ref="reset" aria-label="Reset the zoom of ${title}"
+        >Reset zoom</button>
     </figcaption>
     <div class="chart__plot" role="group" data-ref="plot"></div>
     <p class="chart__empty" data-ref="empty">No points yet</p>
@@ -15,7 +16,10 @@ const entry = ({ label, colour }) => html`
   <li title="${label}"><span class="swatch swatch--line" style="background:${colour}"></span><span>${label}</span>
     <span class="legend__value"></span></li>`;
 
-/** One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes [{label, colour, value}]. */
+/**
+ * One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes
+ * [{label, colour, value}].
+ */
 export function createChartCard({ key, title, isCompact }, { plots, signal }) {
   const node = element(card({ key, title }));
   const { legend, reset, plot, empty } = refs(node);
@@ -34,7 +38,11 @@ export function createChartCard({ key, title, isCompact }, { plots, signal }) {
     if (drawn !== shown) fill(legend, html`${entries.map(entry)}`);
     shown = drawn;
     entries.forEach(({ value }, index) => setText(legend.children[index].lastElementChild, value));
-    setAttribute(plot, "aria-label", `${title}: ${entries.map(({ label, value }) => `${label} ${value ?? ""}`).join(", ")}`);
+    setAttribute(
+      plot,
+      "aria-label",
+      `${title}: ${entries.map(({ label, value }) => `${label} ${value ?? ""}`).join(", ")}`,
+    );
   }
 
   return {

@@ -6,7 +6,8 @@ const axis = ([value, { label }]) => html`
 
 const controls = () => html`
   <div class="chart-controls" role="group" aria-label="How the curves are drawn">
-    <div class="segmented" role="radiogroup" aria-label="Horizontal axis" data-ref="axis">${Object.entries(AXES).map(axis)}</div>
+    <div class="segmented" role="radiogroup" aria-label="Horizontal axis" data-ref="axis"
+      >${Object.entries(AXES).map(axis)}</div>
     <label class="slider"><span>Smoothing</span>
       <input type="range" min="0" max="0.98" step="0.02" data-ref="smoothing" data-testid="smoothing">
       <output data-ref="smoothingValue"></output></label>

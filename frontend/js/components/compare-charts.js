@@ -12,9 +12,15 @@ export function createCompareCharts({ members, stores, view, app }) {
   const node = element(html`<div class="charts" data-testid="charts"></div>`);
   const cards = new Map();
 
-  const drawn = (chart) => members()
-    .map(({ run, colour }) => ({ run, colour, store: stores.get(run.id), series: stores.get(run.id)?.series.get(chart.metric) }))
-    .filter(({ series }) => series);
+  const drawn = (chart) =>
+    members()
+      .map(({ run, colour }) => ({
+        run,
+        colour,
+        store: stores.get(run.id),
+        series: stores.get(run.id)?.series.get(chart.metric),
+      }))
+      .filter(({ series }) => series);
 
   function drawChart(chart) {
     const present = drawn(chart);
@@ -24,7 +30,16 @@ export function createCompareCharts({ members, stores, view, app }) {
       node.append(cards.get(chart.key).node);
     }
     const card = cards.get(chart.key);
-    card.showLegend(present.map(({ run, colour, series }) => ({ label: labelOf(run, members().map((one) => one.run)), colour, value: latest(series, chart) })));
+    card.showLegend(
+      present.map(({ run, colour, series }) => ({
+        label: labelOf(
+          run,
+          members().map((one) => one.run),
+        ),
+        colour,
+        value: latest(series, chart),
+      })),
+    );
     card.draw(() => figure({ present: drawn(chart), view, chart }), { hasPoints: present.length > 0 });
   }
 
@@ -34,10 +49,26 @@ export function createCompareCharts({ members, stores, view, app }) {
 function figure({ present, view, chart }) {
   // While another axis is being fetched, some stores may still hold the old one; they wait for their turn.
   const ready = present.filter(({ store }) => store.axis === view.axis);
-  const axis = axisOf(ready.map(({ series }) => series), view.axis, AXES[view.axis].title);
+  const axis = axisOf(
+    ready.map(({ series }) => series),
+    view.axis,
+    AXES[view.axis].title,
+  );
   return {
     ...axis,
-    curves: ready.map(({ run, colour, series }) => curve({ label: labelOf(run, ready.map((one) => one.run)), colour, series, view, chart, scale: axis.scale })),
+    curves: ready.map(({ run, colour, series }) =>
+      curve({
+        label: labelOf(
+          run,
+          ready.map((one) => one.run),
+        ),
+        colour,
+        series,
+        view,
+        chart,
+        scale: axis.scale,
+      }),
+    ),
     yTitle: chart.yTitle,
     rangeMode: chart.rangeMode,
     isLog: Boolean(chart.hasLog && view.isLog),

@@ -11,7 +11,8 @@ const runHeading = (colours, runs) => (run) => html`
 function matrix({ label, runs, colours, rows, testid }) {
   return html`
     <div class="scroller" tabindex="0" role="group" aria-label="${label}"><table class="matrix" data-testid="${testid}">
-      <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>${runs.map(runHeading(colours, runs))}</tr></thead>
+      <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>
+        ${runs.map(runHeading(colours, runs))}</tr></thead>
       <tbody>${rows}</tbody></table></div>`;
 }
 
@@ -28,19 +29,33 @@ const resultRow = (runs) => (result) => {
   // The time of a run that was cut short says nothing of its speed.
   const isTelling = result.unit !== "s" || runs.every((run) => run.status === "completed");
   const best = isTelling ? bestOf(result) : new Set();
-  return html`<tr><th scope="row">${result.label}</th>${runs.map(({ id }) => html`
+  return html`<tr><th scope="row">${result.label}</th>${runs.map(
+    ({ id }) => html`
     <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
-      best.has(id) ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">better</span></span>` : ""}</td>`)}</tr>`;
+      best.has(id)
+        ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">better</span></span>`
+        : ""
+    }</td>`,
+  )}</tr>`;
 };
 
 export function resultsTable({ runs, results }, colours) {
   return matrix({ label: "Results", runs, colours, rows: results.map(resultRow(runs)), testid: "results" });
 }
 
-const differenceRow = (runs) => ({ field, label, values }) => html`
-  <tr><th scope="row" title="${field}">${label}</th>${runs.map(({ id }) => html`<td>${setting(values[id])}</td>`)}</tr>`;
+const differenceRow =
+  (runs) =>
+  ({ field, label, values }) => html`
+  <tr><th scope="row" title="${field}">${label}</th>
+    ${runs.map(({ id }) => html`<td>${setting(values[id])}</td>`)}</tr>`;
 
 export function differencesTable({ runs, differences }, colours) {
   if (!differences.length) return html`<p class="hint">These runs have the same settings.</p>`;
-  return matrix({ label: "Settings that differ", runs, colours, rows: differences.map(differenceRow(runs)), testid: "differences" });
+  return matrix({
+    label: "Settings that differ",
+    runs,
+    colours,
+    rows: differences.map(differenceRow(runs)),
+    testid: "differences",
+  });
 }

@@ -7,21 +7,29 @@ import { createCompareView } from "./compare-view.js";
 import { actOnMany } from "./run-actions.js";
 import { verdict } from "./verdict.js";
 
-const BUTTONS = [["pause", "Pause all"], ["resume", "Resume all"], ["stop", "Stop all"]];
+const BUTTONS = [
+  ["pause", "Pause all"],
+  ["resume", "Resume all"],
+  ["stop", "Stop all"],
+];
 
 const page = (comparison) => html`
   <div class="page page--wide">
-    <nav class="crumbs" aria-label="Breadcrumb"><a href="${paths.compare()}">Compare</a><span aria-hidden="true">/</span>
-      <code>${comparison.id}</code></nav>
+    <nav class="crumbs" aria-label="Breadcrumb"><a href="${paths.compare()}">Compare</a>
+      <span aria-hidden="true">/</span><code>${comparison.id}</code></nav>
     <div class="page__head">
-      <div><h1 data-testid="comparison-name">${comparison.name}</h1><p class="page__sub">Baseline against stochastic depth ·
+      <div><h1 data-testid="comparison-name">${comparison.name}</h1>
+        <p class="page__sub">Baseline against stochastic depth ·
         ${comparison.mode} · <time datetime="${comparison.created_at}"
           title="${localTime(comparison.created_at)}">${ago(comparison.created_at)}</time></p></div>
-      <div class="button-row" data-ref="actions">${BUTTONS.map(([action, label]) => html`<button type="button" class="button"
-        data-action="${action}" data-testid="all-${action}">${icon(action)}<span>${label}</span></button>`)}</div>
+      <div class="button-row" data-ref="actions">${BUTTONS.map(
+        ([action, label]) => html`<button type="button" class="button"
+        data-action="${action}" data-testid="all-${action}">${icon(action)}<span>${label}</span></button>`,
+      )}</div>
     </div>
-    <ul class="callouts">${(comparison.warnings ?? []).map((text) => html`<li class="callout callout--warning">${
-      icon("warning")}<span>${text}</span></li>`)}</ul>
+    <ul class="callouts">${(comparison.warnings ?? []).map(
+      (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`,
+    )}</ul>
     <section class="panel" aria-labelledby="verdict-title"><h2 id="verdict-title" class="section-title">Verdict</h2>
       <div data-ref="verdict" role="status"></div></section>
     <div data-ref="view"></div>
@@ -34,13 +42,19 @@ export async function comparisonPage(container, app) {
   try {
     const comparison = await api.comparison(params.id, signal);
     if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
-    const first = await api.compare(comparison.runs.map((run) => run.id), signal);
+    const first = await api.compare(
+      comparison.runs.map((run) => run.id),
+      signal,
+    );
     runs.putAll(first.runs);
     build(container, app, comparison, first);
   } catch (error) {
     if (error.name === "AbortError") return;
-    fill(container, html`<div class="empty" data-testid="missing"><h1>This comparison cannot be shown</h1>
-      <p>${error.message}</p><a class="button" href="${paths.compare()}">To the comparisons</a></div>`);
+    fill(
+      container,
+      html`<div class="empty" data-testid="missing"><h1>This comparison cannot be shown</h1>
+      <p>${error.message}</p><a class="button" href="${paths.compare()}">To the comparisons</a></div>`,
+    );
   }
 }
 
@@ -54,7 +68,10 @@ function build(container, app, comparison, first) {
   container.append(root);
 
   const members = () => ids.map((id) => runs.get(id)).filter(Boolean);
-  const allowed = (action) => members().filter((run) => allows(run, action)).map((run) => run.id);
+  const allowed = (action) =>
+    members()
+      .filter((run) => allows(run, action))
+      .map((run) => run.id);
   places.actions.addEventListener("click", (event) => {
     const action = event.target.closest("[data-action]")?.dataset.action;
     if (action) actOnMany(app, allowed(action), action);
@@ -79,7 +96,9 @@ function keepVerdict({ node, comparison, app }) {
     const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
     if (answer) show(answer);
   };
-  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && show(detail.data), { signal: app.signal });
+  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && show(detail.data), {
+    signal: app.signal,
+  });
   app.live.addEventListener("reset", refresh, { signal: app.signal });
   show(comparison);
 }

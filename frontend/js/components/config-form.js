@@ -3,7 +3,8 @@ import { configOf, fieldsOf, textsOf } from "../form.js";
 import { createField } from "./field.js";
 
 const group = (title) => html`
-  <fieldset class="group" data-group="${title}"><legend>${title}</legend><div class="group__fields" data-ref="plain"></div>
+  <fieldset class="group" data-group="${title}"><legend>${title}</legend>
+    <div class="group__fields" data-ref="plain"></div>
     <details class="group__more" data-ref="more" hidden><summary>Advanced</summary>
       <div class="group__fields" data-ref="advanced"></div></details></fieldset>`;
 
@@ -52,7 +53,9 @@ export function createConfigForm(answer) {
     /** Puts each sentence beside its field; resolves what belongs to none into the returned list. */
     showErrors(errors) {
       for (const one of fields) one.showErrors(errors[one.field.name]);
-      return Object.entries(errors).filter(([name]) => !byName.has(name)).flatMap(([, sentences]) => sentences);
+      return Object.entries(errors)
+        .filter(([name]) => !byName.has(name))
+        .flatMap(([, sentences]) => sentences);
     },
     /** The first field, in the order on the page, that has an error. */
     firstWrong: (errors) => fields.find((one) => errors[one.field.name])?.field.name,

@@ -2,17 +2,23 @@ import { setting } from "../format.js";
 import { fieldsOf } from "../form.js";
 import { html } from "../html.js";
 
-const line = (config) => ({ name, label, unit, default: fallback }) => {
-  const isChanged = String(config[name]) !== String(fallback);
-  return html`<div class="${isChanged ? "facts__changed" : ""}"><dt title="${name}">${label}</dt>
-    <dd>${setting(config[name])}${config[name] !== null && unit ? html` <span class="unit">${unit}</span>` : ""}</dd></div>`;
-};
+const line =
+  (config) =>
+  ({ name, label, unit, default: fallback }) => {
+    const isChanged = String(config[name]) !== String(fallback);
+    return html`<div class="${isChanged ? "facts__changed" : ""}"><dt title="${name}">${label}</dt>
+    <dd>${setting(config[name])}${
+      config[name] !== null && unit ? html` <span class="unit">${unit}</span>` : ""
+    }</dd></div>`;
+  };
 
 function machine({ worker, device, threads, versions }) {
   const facts = Object.entries({ worker, device, threads, ...versions }).filter(([, value]) => value !== null);
   if (!facts.length) return "";
-  return html`<section><h3>Machine</h3><dl class="facts">${facts.map(([name, value]) => html`
-    <div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></section>`;
+  return html`<section><h3>Machine</h3><dl class="facts">${facts.map(
+    ([name, value]) => html`
+    <div><dt>${name}</dt><dd>${value}</dd></div>`,
+  )}</dl></section>`;
 }
 
 /** A run's configuration by the groups of the schema; what differs from the default stands out. Then its machine. */

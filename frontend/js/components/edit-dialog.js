@@ -6,7 +6,8 @@ const dialogOf = (run) => html`
     <form data-ref="form" novalidate>
       <h2 id="edit-title">Name, tags and notes</h2>
       <div class="field"><label for="edit-name">Name</label>
-        <input id="edit-name" type="text" value="${run.name}" data-ref="name" autocomplete="off" data-testid="edit-name"></div>
+        <input id="edit-name" type="text" value="${run.name}" data-ref="name" autocomplete="off"
+          data-testid="edit-name"></div>
       <div class="field"><label for="edit-tags">Tags</label>
         <input id="edit-tags" type="text" value="${run.tags.join(", ")}" data-ref="tags" autocomplete="off"
           aria-describedby="edit-tags-help" data-testid="edit-tags">
@@ -35,7 +36,12 @@ export function editRun(run, { api, runs }) {
       runs.put(await api.editRun(run.id, { name: name.value.trim(), tags: tagsOf(tags.value), notes: notes.value }));
       dialog.close();
     } catch (refused) {
-      setText(error, Object.values(refused.errors ?? {}).flat().join(" ") || refused.message);
+      setText(
+        error,
+        Object.values(refused.errors ?? {})
+          .flat()
+          .join(" ") || refused.message,
+      );
       name.focus();
     }
   });

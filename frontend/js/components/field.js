@@ -28,7 +28,8 @@ const markup = (field) => html`
   <div class="field field--${field.kind}" data-field="${field.name}">
     <div class="field__head"><label for="f-${field.name}">${field.label}</label>
       <code class="field__name">${field.name}</code></div>
-    <div class="field__control">${control(field)}${field.unit ? html`<span class="field__unit">${field.unit}</span>` : ""}</div>
+    <div class="field__control">${control(field)}
+      ${field.unit ? html`<span class="field__unit">${field.unit}</span>` : ""}</div>
     <p class="field__error" id="e-${field.name}" data-ref="error" data-testid="error-${field.name}"></p>
     <p class="field__help" id="h-${field.name}">${field.help}
       ${field.limits ? html`<span class="field__limits">${field.limits}</span>` : ""}</p>

@@ -7,14 +7,16 @@ const LABELS = { one: "Launch run", pair: "Launch pair" };
 const panel = () => html`
   <div class="panel launch-panel">
     <h2 class="section-title">Check</h2>
-    <div role="status" aria-live="polite" data-ref="verdict" class="launch-panel__verdict" data-testid="check-verdict"></div>
+    <div role="status" aria-live="polite" class="launch-panel__verdict" data-ref="verdict"
+      data-testid="check-verdict"></div>
     <dl class="facts" data-ref="facts" data-testid="derived"></dl>
     <ul class="callouts" data-ref="warnings" data-testid="warnings"></ul>
     <button type="submit" class="button button--primary button--large" data-ref="submit" data-testid="launch"></button>
   </div>`;
 
 const fact = ([name, value]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
-const callout = (kind) => (text) => html`<li class="callout callout--${kind}">${icon("warning")}<span>${text}</span></li>`;
+const callout = (kind) => (text) =>
+  html`<li class="callout callout--${kind}">${icon("warning")}<span>${text}</span></li>`;
 
 /** What the service thinks of the form, and the button that launches. */
 export function createLaunchPanel() {
@@ -23,7 +25,8 @@ export function createLaunchPanel() {
   let isBusy = false;
   const say = (state, text) => {
     setAttribute(verdict, "data-state", state);
-    if (verdict.textContent.trim() !== text) fill(verdict, html`${icon(state === "good" ? "check" : "warning")}<span>${text}</span>`);
+    if (verdict.textContent.trim() !== text)
+      fill(verdict, html`${icon(state === "good" ? "check" : "warning")}<span>${text}</span>`);
   };
   return {
     node,
@@ -37,7 +40,12 @@ export function createLaunchPanel() {
     },
     showAnswer({ derived, warnings: found }) {
       say("good", "These settings fit together.");
-      fill(facts, html`${Object.entries(derived).filter(([, value]) => value !== null).map(fact)}`);
+      fill(
+        facts,
+        html`${Object.entries(derived)
+          .filter(([, value]) => value !== null)
+          .map(fact)}`,
+      );
       fill(warnings, html`${found.map(callout("warning"))}`);
     },
     /** `loose` are the sentences that have no field to stand beside. */

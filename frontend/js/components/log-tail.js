@@ -44,7 +44,9 @@ export function createLogTail({ runId, api, live, signal }) {
 
   function refresh() {
     isStale = true;
-    fetching ??= fetchNewer().catch(() => {}).finally(() => (fetching = null));
+    fetching ??= fetchNewer()
+      .catch(() => {})
+      .finally(() => (fetching = null));
   }
 
   live.addEventListener("log", ({ detail }) => detail.data.run_id === runId && refresh(), { signal });

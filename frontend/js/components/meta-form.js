@@ -2,13 +2,25 @@ import { element, html } from "../html.js";
 import { createField } from "./field.js";
 
 const text = (name, label, help) => ({
-  name, label, help, unit: "", kind: "text", choices: [], limits: "", isNullable: true, isAdvanced: false, default: null,
+  name,
+  label,
+  help,
+  unit: "",
+  kind: "text",
+  choices: [],
+  limits: "",
+  isNullable: true,
+  isAdvanced: false,
+  default: null,
 });
 
 /** What a launch has beside its configuration, and for which kinds of launch. */
 const FIELDS = [
   { ...text("name", "Name", "How it is listed; empty takes one from the settings."), kinds: ["one", "pair"] },
-  { ...text("seeds", "Seeds", "One pair for each, separated by commas. One pair is an anecdote; three or more tell."), kinds: ["pair"] },
+  {
+    ...text("seeds", "Seeds", "One pair for each, separated by commas. One pair is an anecdote; three or more tell."),
+    kinds: ["pair"],
+  },
   {
     ...text("mode", "Order", "sequential: one run after another, so that times compare; parallel: as devices allow."),
     kind: "choice",
@@ -26,7 +38,9 @@ export function createMetaForm() {
   const node = element(html`<div class="group__fields group__fields--meta"></div>`);
   node.append(...fields.map(({ control }) => control.node));
   fields.find((field) => field.name === "name").control.showDefault("from the settings");
-  fields.filter(({ name }) => name === "tags" || name === "notes").forEach(({ control }) => control.showDefault("none"));
+  fields
+    .filter(({ name }) => name === "tags" || name === "notes")
+    .forEach(({ control }) => control.showDefault("none"));
   node.addEventListener("input", () => node.dispatchEvent(new CustomEvent("edited")));
   return {
     node,
@@ -46,7 +60,8 @@ export function createMetaForm() {
       const mine = new Set(fields.flatMap(({ name }) => of(name)));
       return Object.fromEntries(Object.entries(errors).filter(([key]) => !mine.has(key)));
     },
-    firstWrong: (errors) => fields.find(({ name }) => Object.keys(errors).some((key) => key.split(".")[0] === name))?.name,
+    firstWrong: (errors) =>
+      fields.find(({ name }) => Object.keys(errors).some((key) => key.split(".")[0] === name))?.name,
     focus: (name) => fields.find((field) => field.name === name).control.focus(),
   };
 }

@@ -21,8 +21,10 @@ const page = () => html`
           <div data-ref="presets"></div></section>
         <section aria-labelledby="kind-title"><h2 id="kind-title" class="section-title">Launch</h2>
           <div class="segmented segmented--wide" role="radiogroup" aria-labelledby="kind-title" data-ref="kind">
-            ${Object.entries(KINDS).map(([kind, label]) => html`<label><input type="radio" name="kind" value="${kind}"
-              data-testid="kind-${kind}"><span>${label}</span></label>`)}</div>
+            ${Object.entries(KINDS).map(
+              ([kind, label]) => html`<label><input type="radio" name="kind" value="${kind}"
+              data-testid="kind-${kind}"><span>${label}</span></label>`,
+            )}</div>
           <p class="hint" data-ref="kindHint"></p>
           <div data-ref="meta"></div></section>
         <div data-ref="config"></div>
@@ -33,8 +35,9 @@ const page = () => html`
 
 const KIND_HINTS = {
   one: "A single training with the settings below.",
-  pair: "For each seed two runs, alike in everything but stochastic depth: same weights at the start, same images in "
-    + "the same order.",
+  pair:
+    "For each seed two runs, alike in everything but stochastic depth: same weights at the start, same images in " +
+    "the same order.",
 };
 
 /** The form that launches a run or a pair. */
@@ -48,8 +51,11 @@ export async function newPage(container, app) {
     if (!app.signal.aborted) build({ root, app, schema, presets: presets.items, source });
   } catch (error) {
     if (error.name === "AbortError") return;
-    fill(root, html`<div class="empty"><h1>New run</h1><p>${error.message}</p>
-      <a class="button" href="${location.pathname + location.search}">Try again</a></div>`);
+    fill(
+      root,
+      html`<div class="empty"><h1>New run</h1><p>${error.message}</p>
+      <a class="button" href="${location.pathname + location.search}">Try again</a></div>`,
+    );
   }
 }
 
@@ -58,13 +64,26 @@ async function sourceOf({ api, query, signal }, presets) {
   const cloned = query.get("clone");
   if (cloned) {
     const run = await api.run(cloned, signal);
-    return { key: `clone:${run.id}`, title: `a copy of “${run.name}”`, config: run.config, name: `${run.name} copy`, tags: run.tags };
+    return {
+      key: `clone:${run.id}`,
+      title: `a copy of “${run.name}”`,
+      config: run.config,
+      name: `${run.name} copy`,
+      tags: run.tags,
+    };
   }
   return presetSource(presets.find((one) => one.name === query.get("preset")) ?? presets[0]);
 }
 
 function presetSource(preset) {
-  return { key: `preset:${preset.name}`, preset: preset.name, title: `“${preset.title}”`, config: preset.config, name: "", tags: [] };
+  return {
+    key: `preset:${preset.name}`,
+    preset: preset.name,
+    title: `“${preset.title}”`,
+    config: preset.config,
+    name: "",
+    tags: [],
+  };
 }
 
 function build({ root, app, schema, presets, source }) {
@@ -119,7 +138,13 @@ function bind(page, presets) {
 function begin(page, source) {
   page.state.source = source;
   page.parts.form.config = source.config;
-  page.parts.metaForm.texts = { name: source.name, tags: source.tags.join(", "), notes: "", seeds: "0", mode: "sequential" };
+  page.parts.metaForm.texts = {
+    name: source.name,
+    tags: source.tags.join(", "),
+    notes: "",
+    seeds: "0",
+    mode: "sequential",
+  };
   show(page);
 }
 

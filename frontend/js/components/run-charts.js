@@ -21,11 +21,13 @@ export function createRunCharts({ store, view, app }) {
     const present = chart.metrics.filter(([name]) => store.series.has(name));
     if (chart.isOptional && !present.length) return;
     const card = cardOf(chart);
-    card.showLegend(chart.metrics.map(([name, label, place]) => ({
-      label,
-      colour: CURVE_COLOURS[place],
-      value: latest(store.series.get(name), chart),
-    })));
+    card.showLegend(
+      chart.metrics.map(([name, label, place]) => ({
+        label,
+        colour: CURVE_COLOURS[place],
+        value: latest(store.series.get(name), chart),
+      })),
+    );
     card.draw(() => figure({ store, view, chart }), { hasPoints: present.length > 0 });
   }
 
@@ -37,10 +39,21 @@ export function createRunCharts({ store, view, app }) {
 
 function figure({ store, view, chart }) {
   const present = chart.metrics.filter(([name]) => store.series.has(name));
-  const axis = axisOf(present.map(([name]) => store.series.get(name)), store.axis, AXES[store.axis].title);
-  const curves = present.map(([name, label, place]) => curve({
-    label, colour: CURVE_COLOURS[place], series: store.series.get(name), view, chart, scale: axis.scale,
-  }));
+  const axis = axisOf(
+    present.map(([name]) => store.series.get(name)),
+    store.axis,
+    AXES[store.axis].title,
+  );
+  const curves = present.map(([name, label, place]) =>
+    curve({
+      label,
+      colour: CURVE_COLOURS[place],
+      series: store.series.get(name),
+      view,
+      chart,
+      scale: axis.scale,
+    }),
+  );
   return {
     ...axis,
     curves,

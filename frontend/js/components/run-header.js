@@ -10,7 +10,11 @@ import { allows } from "../status.js";
 import { createProgress } from "./progress.js";
 import { armChip, createStatusChip } from "./status-chip.js";
 
-const ACTIONS = [["pause", "Pause", "pause"], ["resume", "Resume", "resume"], ["stop", "Stop", "stop"]];
+const ACTIONS = [
+  ["pause", "Pause", "pause"],
+  ["resume", "Resume", "resume"],
+  ["stop", "Stop", "stop"],
+];
 
 const header = (run) => html`
   <header class="run-head">
@@ -18,11 +22,15 @@ const header = (run) => html`
       <code>${run.id}</code></nav>
     <div class="run-head__row">
       <div class="run-head__title"><span class="swatch swatch--large" aria-hidden="true" data-ref="swatch"></span>
-        <h1 data-ref="name" data-testid="run-name"></h1><span data-ref="status" role="status"></span><span data-ref="arm"></span></div>
+        <h1 data-ref="name" data-testid="run-name"></h1>
+        <span data-ref="status" role="status"></span><span data-ref="arm"></span></div>
       <div class="button-row run-head__actions">
-        ${ACTIONS.map(([action, label, shape]) => html`<button type="button" class="button" data-action="${action}"
-          data-testid="${action}">${icon(shape)}<span>${label}</span></button>`)}
-        <button type="button" class="button" data-action="edit" data-testid="edit">${icon("edit")}<span>Edit</span></button>
+        ${ACTIONS.map(
+          ([action, label, shape]) => html`<button type="button" class="button" data-action="${action}"
+          data-testid="${action}">${icon(shape)}<span>${label}</span></button>`,
+        )}
+        <button type="button" class="button" data-action="edit" data-testid="edit"
+          >${icon("edit")}<span>Edit</span></button>
         <a class="button" href="${paths.clone(run.id)}" data-testid="clone">${icon("copy")}<span>Clone</span></a>
         <a class="button" href="${addresses.metricsCsv(run.id)}" download="${run.id}.csv" data-testid="download-csv"
           >${icon("download")}<span>CSV</span></a>
@@ -38,11 +46,18 @@ const header = (run) => html`
   </header>`;
 
 const TILES = [
-  ["Best top-1", (run) => percent(run.best?.["val/top1"]), (run) => (run.best ? `epoch ${number(run.best.epoch)}` : "")],
+  [
+    "Best top-1",
+    (run) => percent(run.best?.["val/top1"]),
+    (run) => (run.best ? `epoch ${number(run.best.epoch)}` : ""),
+  ],
   ["Last top-1", (run) => percent(run.latest["val/top1"]), () => "validation"],
   ["Training loss", (run) => number(run.latest["train/loss"]), (run) => `step ${number(run.progress.step)}`],
-  ["Images per second", (run) => number(run.latest.images_per_second && Math.round(run.latest.images_per_second)),
-    (run) => run.device ?? ""],
+  [
+    "Images per second",
+    (run) => number(run.latest.images_per_second && Math.round(run.latest.images_per_second)),
+    (run) => run.device ?? "",
+  ],
   ["Training time", (run) => duration(run.elapsed_seconds), (run) => (run.threads ? `${run.threads} threads` : "")],
 ];
 const SD_TILE = ["Compute", (run) => share(run.latest["sd/compute"]), () => "of the full network"];
@@ -104,14 +119,31 @@ function relation(run) {
 const tag = (text) => html`<a class="chip" href="${paths.runs}?q=${encodeURIComponent(text)}">${text}</a>`;
 
 function showWords(places, run) {
-  const facts = [keySettings(run.config), run.parameters && `${number(run.parameters)} parameters`,
-    run.blocks && `${run.blocks} blocks`, run.worker && `on ${run.worker}`].filter(Boolean).join(" · ");
-  fill(places.meta, html`<span>${facts}</span><time datetime="${run.created_at}"
-    title="${localTime(run.created_at)} (${utcTime(run.created_at)})">launched ${ago(run.created_at)}</time>${run.tags.map(tag)}`);
+  const facts = [
+    keySettings(run.config),
+    run.parameters && `${number(run.parameters)} parameters`,
+    run.blocks && `${run.blocks} blocks`,
+    run.worker && `on ${run.worker}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  fill(
+    places.meta,
+    html`<span>${facts}</span><time datetime="${run.created_at}"
+    title="${localTime(run.created_at)} (${utcTime(run.created_at)})">launched ${ago(run.created_at)}</time>
+    ${run.tags.map(tag)}`,
+  );
   setText(places.notes, run.notes);
   places.notes.hidden = !run.notes;
-  fill(places.callouts, html`${calloutsOf(run).map(([kind, text]) => html`<li class="callout callout--${kind}">${
-    icon(kind === "info" ? "info" : "warning")}<span>${text}</span></li>`)}`);
+  fill(
+    places.callouts,
+    html`${calloutsOf(run).map(
+      ([kind, text]) =>
+        html`<li class="callout callout--${kind}">${icon(
+          kind === "info" ? "info" : "warning",
+        )}<span>${text}</span></li>`,
+    )}`,
+  );
   setAttribute(places.callouts, "hidden", calloutsOf(run).length ? null : "");
 }
 

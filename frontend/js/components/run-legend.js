@@ -10,9 +10,14 @@ const entry = ({ run, colour, isRemovable }) => html`
     <span class="swatch swatch--large" aria-hidden="true" style="background:${colour}"></span>
     <div class="member__body"><div class="member__line"><a href="${paths.run(run.id)}" data-ref="name"></a></div>
       <div class="member__line" data-ref="state"></div></div>
-    <div class="button-row"><button type="button" class="icon-button" data-action="hide" data-testid="member-hide"></button>
-      ${isRemovable ? html`<button type="button" class="icon-button" data-action="remove" data-testid="member-remove"
-        aria-label="Remove ${run.name} from the comparison" title="Remove">${icon("close")}</button>` : ""}</div>
+    <div class="button-row"><button type="button" class="icon-button" data-action="hide"
+      data-testid="member-hide"></button>
+      ${
+        isRemovable
+          ? html`<button type="button" class="icon-button" data-action="remove" data-testid="member-remove"
+        aria-label="Remove ${run.name} from the comparison" title="Remove">${icon("close")}</button>`
+          : ""
+      }</div>
   </li>`;
 
 function createEntry(member) {
@@ -55,7 +60,8 @@ export function createRunLegend(members, { isRemovable }) {
   return {
     node,
     update(runs, hidden) {
-      for (const run of runs) entries.get(run.id)?.update(run, { isHidden: hidden.has(run.id), label: labelOf(run, runs) });
+      for (const run of runs)
+        entries.get(run.id)?.update(run, { isHidden: hidden.has(run.id), label: labelOf(run, runs) });
     },
   };
 }

@@ -31,7 +31,9 @@ export function pickRuns(runs, ids) {
     list.replaceChildren(...found.map((run) => element(line(chosen)(run))));
   };
   search.addEventListener("input", draw);
-  list.addEventListener("change", ({ target }) => (target.checked ? chosen.add(target.value) : chosen.delete(target.value)));
+  list.addEventListener("change", ({ target }) =>
+    target.checked ? chosen.add(target.value) : chosen.delete(target.value),
+  );
   // Enter in the search would press Cancel, the form's first button.
   search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
   draw();

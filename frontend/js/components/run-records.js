@@ -16,7 +16,8 @@ const change = (event) => {
 
 const historyLine = (event) => html`
   <li>${change(event)}<span class="history__text">${event.text}${
-    event.attempt > 1 ? html` <span class="unit">attempt ${event.attempt}</span>` : ""}</span>${time(event.at)}</li>`;
+    event.attempt > 1 ? html` <span class="unit">attempt ${event.attempt}</span>` : ""
+  }</span>${time(event.at)}</li>`;
 
 /** The history of a run, newest first. */
 export function history(events) {
@@ -26,7 +27,8 @@ export function history(events) {
 
 const checkpointLine = (runId) => (checkpoint) => html`
   <li><span>Step ${checkpoint.step}<span class="unit"> epoch ${Number(checkpoint.epoch.toFixed(2))}</span>${
-    checkpoint.best ? html` <span class="chip chip--good">best</span>` : ""}</span>
+    checkpoint.best ? html` <span class="chip chip--good">best</span>` : ""
+  }</span>
     <span class="unit">${bytes(checkpoint.size_bytes)}</span>${time(checkpoint.created_at)}
     <a class="icon-button" href="${addresses.checkpointFile(runId, checkpoint.id)}" download
       aria-label="Download the checkpoint of step ${checkpoint.step}" title="Download; SHA-256 ${checkpoint.sha256}"

@@ -9,7 +9,11 @@ import { allows } from "../status.js";
 import { createProgress } from "./progress.js";
 import { armChip, createStatusChip } from "./status-chip.js";
 
-const ACTIONS = [["pause", "Pause"], ["resume", "Resume"], ["stop", "Stop"]];
+const ACTIONS = [
+  ["pause", "Pause"],
+  ["resume", "Resume"],
+  ["stop", "Stop"],
+];
 
 const actionButton = ([action, label]) => html`
   <button type="button" class="icon-button" data-action="${action}" data-testid="row-${action}"
@@ -28,7 +32,8 @@ const row = (run) => html`
     </td>
     <td role="cell" class="run-row__status" data-ref="status"></td>
     <td role="cell" class="run-row__progress" data-ref="progress"></td>
-    <td role="cell" class="run-row__best numeric"><span class="cell-label">Best top-1</span><span data-ref="best"></span></td>
+    <td role="cell" class="run-row__best numeric"><span class="cell-label">Best top-1</span>
+      <span data-ref="best"></span></td>
     <td role="cell" class="run-row__settings" data-ref="settings"></td>
     <td role="cell" class="run-row__launched"><time data-ref="launched"></time></td>
     <td role="cell" class="run-row__actions"><div class="button-row">${ACTIONS.map(actionButton)}

@@ -14,15 +14,20 @@ const REDRAW_MS = 150;
 
 /** For narrow windows, where the table has no head to click. */
 const SORTS = [
-  ["-created_at", "Newest first"], ["created_at", "Oldest first"], ["-best", "Best top-1 first"],
-  ["name", "By name"], ["status", "By status"], ["-progress", "Furthest first"],
+  ["-created_at", "Newest first"],
+  ["created_at", "Oldest first"],
+  ["-best", "Best top-1 first"],
+  ["name", "By name"],
+  ["status", "By status"],
+  ["-progress", "Furthest first"],
 ];
 
 const page = () => html`
   <div class="page page--wide">
     <div class="page__head">
       <div><h1>Runs</h1><p class="page__sub" data-ref="summary" aria-live="off"></p></div>
-      <a class="button button--primary" href="${paths.new}" data-testid="new-run">${icon("plus")}<span>New run</span></a>
+      <a class="button button--primary" href="${paths.new}" data-testid="new-run"
+        >${icon("plus")}<span>New run</span></a>
     </div>
     <div class="toolbar" data-ref="toolbar">
       <label class="search"><span class="visually-hidden">Search runs</span>${icon("search")}
@@ -32,8 +37,10 @@ const page = () => html`
         <select data-ref="status" data-testid="status-filter"><option value="">All statuses</option>
           ${STATUSES.map((status) => html`<option value="${status}">${status}</option>`)}</select></label>
       <label class="select select--narrow"><span class="visually-hidden">Sort by</span>
-        <select data-ref="sort" data-testid="sort">${SORTS.map(([sort, label]) => html`
-          <option value="${sort}">${label}</option>`)}</select></label>
+        <select data-ref="sort" data-testid="sort">${SORTS.map(
+          ([sort, label]) => html`
+          <option value="${sort}">${label}</option>`,
+        )}</select></label>
     </div>
     <div data-ref="table"></div>
     <p class="table-note" data-ref="note" role="status"></p>
@@ -127,7 +134,11 @@ function render({ app, places, table, bulk, blank, view }) {
 function summary(runs, all) {
   if (!runs.isLoaded) return "Loading";
   const count = (status) => all.filter((run) => run.status === status).length;
-  const parts = [["running", count("running")], ["queued", count("queued")], ["paused", count("paused")]]
+  const parts = [
+    ["running", count("running")],
+    ["queued", count("queued")],
+    ["paused", count("paused")],
+  ]
     .filter(([, number]) => number)
     .map(([status, number]) => `${number} ${status}`);
   return [`${all.length}${runs.isComplete ? "" : "+"} run${all.length === 1 ? "" : "s"}`, ...parts].join(" · ");

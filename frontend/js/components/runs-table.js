@@ -60,7 +60,10 @@ export function createRunsTable() {
       if (!rows.has(run.id)) rows.set(run.id, createRunRow(run));
       rows.get(run.id).update(run, { isSelected: selected.has(run.id) });
     }
-    arrange(body, order.map((id) => rows.get(id).node));
+    arrange(
+      body,
+      order.map((id) => rows.get(id).node),
+    );
     showSelection(selected);
     showSort(node, sort);
   }

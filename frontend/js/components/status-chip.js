@@ -4,7 +4,8 @@ import { element, html, setAttribute, setText } from "../html.js";
 /** A run's shown status as a chip. */
 export function createStatusChip() {
   const node = element(html`
-    <span class="status" data-testid="status-chip"><span class="status__dot" aria-hidden="true"></span><span></span></span>`);
+    <span class="status" data-testid="status-chip"><span class="status__dot" aria-hidden="true"></span
+      ><span></span></span>`);
   const label = node.lastElementChild;
   return {
     node,

@@ -15,16 +15,20 @@ function speed(ratio) {
   return ` and took ${times(ratio)} the training time`;
 }
 
-const caution = (pairs) => (pairs.length > 1 ? "" : html`
+const caution = (pairs) =>
+  pairs.length > 1
+    ? ""
+    : html`
   <p class="callout callout--info">${icon("info")}<span>One pair is an anecdote: seeds alone move these numbers. Launch
-    more seeds to see what holds.</span></p>`);
+    more seeds to see what holds.</span></p>`;
 
 const row = (pair) => html`
   <tr><th scope="row">Seed ${pair.seed}</th>
     <td>${percent(pair.baseline.last_top1)}<small>best ${percent(pair.baseline.best_top1)}</small></td>
     <td>${percent(pair.sd.last_top1)}<small>best ${percent(pair.sd.best_top1)}</small></td>
     <td>${signed(pair.difference)}</td>
-    <td>${duration(pair.baseline.seconds)}</td><td>${duration(pair.sd.seconds)}</td><td>${times(pair.time_ratio)}</td></tr>`;
+    <td>${duration(pair.baseline.seconds)}</td><td>${duration(pair.sd.seconds)}</td>
+    <td>${times(pair.time_ratio)}</td></tr>`;
 
 /** What the finished pairs say, in a sentence and by seed. */
 export function verdict(found, total) {
@@ -36,11 +40,14 @@ export function verdict(found, total) {
   return html`
     <div class="verdict" data-testid="verdict">
       <p class="verdict__sentence">With stochastic depth the network ${accuracy(difference)}${speed(ratio)}${
-        pairs.length > 1 ? `, on average over ${pairs.length} pairs` : ""}.</p>
+        pairs.length > 1 ? `, on average over ${pairs.length} pairs` : ""
+      }.</p>
       <div class="tiles"><div class="tile"><span class="tile__label">Difference of last top-1</span>
           <strong>${signed(difference)} <small>points</small></strong></div>
-        <div class="tile"><span class="tile__label">Training time, SD / baseline</span><strong>${times(ratio)}</strong></div>
-        <div class="tile"><span class="tile__label">Pairs finished</span><strong>${pairs.length}<small> of ${total}</small></strong></div></div>
+        <div class="tile"><span class="tile__label">Training time, SD / baseline</span>
+          <strong>${times(ratio)}</strong></div>
+        <div class="tile"><span class="tile__label">Pairs finished</span>
+          <strong>${pairs.length}<small> of ${total}</small></strong></div></div>
       ${caution(pairs)}
       <div class="scroller" tabindex="0" role="group" aria-label="Results by seed"><table class="matrix">
         <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th><th scope="col">Baseline top-1</th>

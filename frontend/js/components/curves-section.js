@@ -1,0 +1,47 @@
+import { liveCurves } from "../curve-loader.js";
+import { element, html, refs, setText } from "../html.js";
+import { chartView, createChartControls } from "./chart-controls.js";
+import { createDataAge } from "./data-age.js";
+
+const section = () => html`
+  <section aria-labelledby="curves-title">
+    <h2 id="curves-title" class="visually-hidden">Curves</h2>
+    <div class="chart-bar" data-ref="bar"></div>
+    <p class="hint" role="status" data-ref="rewound" data-testid="rewound"></p>
+    <div data-ref="charts"></div>
+  </section>`;
+
+/**
+ * Live charts with their controls and the age of their data. `current()` gives the runs as they are now, and
+ * `createCharts({stores, view, app})` the charts, {node, draw}, from a CurveStore for each of `ids`.
+ */
+export function createCurvesSection({ ids, current, createCharts }, app) {
+  const node = element(section());
+  const { bar, rewound, charts: place } = refs(node);
+  const view = chartView(new URLSearchParams(location.search));
+  const { stores, setAxis } = liveCurves(ids, app, view.axis);
+  const charts = createCharts({ stores, view, app });
+  const controls = createChartControls(view, app);
+  const age = createDataAge({ ...app, current: () => newestOf(current(), stores) });
+  bar.append(controls.node, age.node);
+  place.append(charts.node);
+  controls.node.addEventListener("changed", ({ detail }) => (detail.axisChanged ? setAxis(view.axis) : charts.draw()));
+  for (const store of stores.values()) {
+    store.addEventListener("changed", () => {
+      charts.draw();
+      if (store.rewoundTo !== null) setText(rewound, rewoundText(store));
+    });
+  }
+  charts.draw();
+  return { node, draw: charts.draw, showAge: age.show };
+}
+
+/** The age shown for several runs is that of the one heard of last. */
+function newestOf(runs, stores) {
+  const aged = runs.map((run) => ({ run, at: stores.get(run.id)?.newest?.at ?? run.last_point_at }));
+  return aged.sort((one, other) => Date.parse(other.at ?? 0) - Date.parse(one.at ?? 0))[0] ?? { run: null, at: null };
+}
+
+function rewoundText({ rewoundTo }) {
+  return `The curve was rewound to step ${rewoundTo}: training went on from a checkpoint there.`;
+}

@@ -1,0 +1,38 @@
+import { fill } from "../html.js";
+import { configTable } from "./config-table.js";
+import { checkpoints, history } from "./run-records.js";
+
+/** The configuration, which never changes, and the machine that trains it, which may. `update(run)` shows it. */
+export function createConfig(node, { api, toasts, signal }) {
+  const schema = api.schema(signal);
+  schema.catch((error) => toasts.error(error));
+  let known = null;
+  return {
+    async update(run) {
+      const now = JSON.stringify([run.worker, run.device, run.threads, run.versions]);
+      if (now === known) return;
+      known = now;
+      const answer = await schema.catch(() => null);
+      if (answer && now === known) fill(node, configTable(answer, run));
+    },
+  };
+}
+
+/** History and checkpoints in their two places: fetched again when the run has come to where they may differ. */
+export function createRecords(places, { api, signal }, id) {
+  let known = null;
+  async function fetchFor(now) {
+    const [events, saved] = await Promise.all([api.events(id, signal), api.checkpoints(id, signal)]);
+    if (now !== known) return;
+    fill(places.history, history(events.items));
+    fill(places.checkpoints, checkpoints(id, saved.items));
+  }
+  return {
+    update({ status, stored_status: stored, attempt, resumable, progress }) {
+      const now = JSON.stringify([status, stored, attempt, resumable, Math.floor(progress.epoch)]);
+      if (now === known) return;
+      known = now;
+      fetchFor(now).catch(() => (known = null));
+    },
+  };
+}
