@@ -61,13 +61,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def _upsert(insert: postgresql.Insert | sqlite.Insert) -> postgresql.Insert | sqlite.Insert:
-    """A value that an attempt reports again replaces its first; an older attempt's never replaces a newer one's."""
+    """What is reported again replaces the first; that is never an older attempt's, which ends where a newer began."""
     of_point = ("attempt", "epoch", "elapsed_seconds", "at", "value", "change")
-    return insert.on_conflict_do_update(
-        index_elements=["run_id", "name", "step"],
-        set_={name: insert.excluded[name] for name in of_point},
-        where=Metric.attempt <= insert.excluded.attempt,
-    )
+    values = {name: insert.excluded[name] for name in of_point}
+    return insert.on_conflict_do_update(index_elements=["run_id", "name", "step"], set_=values)
 
 
 _TABLE = cast(Table, Metric.__table__)

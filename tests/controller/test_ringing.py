@@ -119,7 +119,7 @@ def test_a_run_with_checkpoints_waits_for_a_worker_that_has_their_root(world: Wo
     training = worker.train(run_id)
     training.checkpoint(3)
     training.say("released", reason="moved", crashed=False)
-    elsewhere = ScriptedWorker(world, "w2")
+    elsewhere = ScriptedWorker(world, "w2", devices=("cpu:0", "cpu:1"))
     elsewhere.root_id = "another root"
     elsewhere.seen()
     fresh = world.add_run()
