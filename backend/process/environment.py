@@ -158,6 +158,7 @@ def _make(environment: Environment) -> None:
     """An environment with pip in it; one of ours that was left half-made or half-filled is made anew."""
     if environment.is_ours and (environment.unfinished.exists() or not environment.python.exists()):
         _say("The last installation did not finish; starting it afresh.")
+        shutil.rmtree(environment.path)
     elif environment.python.exists():
         environment.notes.mkdir(exist_ok=True)
         return
@@ -190,8 +191,6 @@ def _check_disk(path: Path) -> None:
 
 def _create(environment: Environment) -> None:
     """Raises CommandError with the last thing that Python said of it."""
-    if environment.is_ours:
-        shutil.rmtree(environment.path)
     environment.notes.mkdir(parents=True)
     environment.mark.touch()
     environment.unfinished.touch()
