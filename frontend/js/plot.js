@@ -5,7 +5,9 @@ import { chartTheme } from "./chart-theme.js";
 const PAUSE_MS = 200;
 const PAUSE_AT_MOST_MS = 800;
 const SHARE_OF_TIME = 2;
-const UNSEEN_MS = 700;
+const UNSEEN_FIRST_MS = 700;
+const UNSEEN_PAUSE_MS = 5000;
+const RETRY_MS = 5000;
 const MARKERS_BELOW = 40;
 
 const CONFIG = {
@@ -70,9 +72,9 @@ class Chart {
   #isDirty = false;
   #isBusy = false;
   #isSeen = false;
-  #hasDrawn = false;
   #isGone = false;
   #earliest = 0;
+  #unseenDue = performance.now() + UNSEEN_FIRST_MS;
   #timer = null;
   #painted = new Map();
 
@@ -116,12 +118,11 @@ class Chart {
 
   #schedule() {
     if (!this.#isDirty || this.#isBusy || document.hidden || this.#isGone) return;
-    if (!this.#isSeen && this.#hasDrawn) return;
     clearTimeout(this.#timer);
     // A task of its own for each chart, so that several do not block the page in one piece. What is out of sight is
-    // drawn once, after what is in sight, so that scrolling never meets an empty frame.
-    const due = Math.max(0, this.#earliest - performance.now());
-    this.#timer = setTimeout(() => this.#drawNow(), this.#isSeen ? due : due + UNSEEN_MS);
+    // drawn after what is in sight, and seldom, so that scrolling meets neither an empty frame nor an old one.
+    const due = this.#isSeen ? this.#earliest : this.#unseenDue;
+    this.#timer = setTimeout(() => this.#drawNow(), Math.max(0, due - performance.now()));
   }
 
   async #drawNow() {
@@ -136,11 +137,11 @@ class Chart {
       await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), CONFIG);
       const pause = SHARE_OF_TIME * (performance.now() - begun);
       this.#earliest = begun + Math.min(PAUSE_AT_MOST_MS, Math.max(PAUSE_MS, pause));
-      this.#hasDrawn = true;
+      this.#unseenDue = begun + UNSEEN_PAUSE_MS;
       this.#listen();
       if (this.#isSeen) this.#tellPainted(figure.newest ?? []);
     } catch (error) {
-      this.#earliest = performance.now() + 5000;
+      this.#earliest = this.#unseenDue = performance.now() + RETRY_MS;
       this.onFailure?.(error);
     } finally {
       this.#isBusy = false;
