@@ -13,6 +13,7 @@ from backend.db.tables import Run
 from backend.runs.views import RunView, views_of
 from worker.contract.config import RunConfig
 from worker.contract.names import Metric
+from worker.contract.status import RunStatus
 
 
 class Difference(BaseModel):
@@ -79,10 +80,15 @@ def _differences(runs: Sequence[Run]) -> list[Difference]:
 
 
 def _results(runs: Sequence[Run]) -> list[Result]:
-    """Only rows of which at least one run has a value."""
+    """Only rows of which at least one run has a value; none is better before all have come equally far or ended."""
     found = []
+    is_fair = all(RunStatus(run.status).is_final for run in runs) or len({run.epoch for run in runs}) == 1
     for row in _ROWS:
         values = {run.id: row.value(run) for run in runs}
         if any(value is not None for value in values.values()):
-            found.append(Result(name=row.name, label=row.label, unit=row.unit, values=values, better=row.better))
+            found.append(
+                Result(
+                    name=row.name, label=row.label, unit=row.unit, values=values, better=row.better if is_fair else None
+                )
+            )
     return found

@@ -28,6 +28,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         started.stop()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_training(service: Service) -> Iterator[None]:
+    """There is one device: what a failed test left on it would make the others wait."""
+    yield
+    left = [run["id"] for run in service.api.get("/runs").json()["items"] if run["finished_at"] is None]
+    if left:
+        service.api.post("/runs/actions", json={"action": "stop", "ids": left})
+
+
 @pytest.fixture
 def page(browser: Browser, service: Service) -> Iterator[Page]:
     """A page at 1440 px that fails its test when the page's own code raised or complained."""
