@@ -15,6 +15,7 @@ from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
 from worker.contract.options import add_config_options, given_settings
 from worker.contract.presets import PRESETS
+from worker.engine.threads import wait_politely
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -65,6 +66,7 @@ def _train(arguments: argparse.Namespace) -> int:
     except FolderRefused as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT
+    wait_politely()
     from worker.engine.train_command import run
 
     return run(config, out=arguments.out, fresh=arguments.fresh)
