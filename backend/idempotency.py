@@ -55,9 +55,9 @@ def _sha256(body: BaseModel | None) -> str:
 
 async def _once(
     request: Request,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")] = None,
+    key: Annotated[str | None, Header(alias=_FIELD, min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")] = None,
 ) -> Once:
-    return Once(idempotency_key, request.url.path[:200])
+    return Once(key, request.url.path[:200])
 
 
 OnceOf = Annotated[Once, Depends(_once)]

@@ -63,7 +63,11 @@ class Problem(BaseModel):
 
 #: For the description of the interface: what any route may answer besides its own.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": _TITLES[status]} for status in (404, 409, 422)
+    status: {
+        "description": _TITLES[status],
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status in (404, 409, 422)
 }
 
 

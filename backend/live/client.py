@@ -25,6 +25,7 @@ class Client:
         self._is_closed = False
         self._waiting: deque[str] = deque()
         self._size = 0
+        self._told = since
         self._has_some = asyncio.Event()
 
     async def texts(self) -> AsyncIterator[str]:
@@ -42,12 +43,14 @@ class Client:
 
     def tell(self, batch: Batch) -> None:
         events = [event for event in batch.events if event.only_for is None or event.only_for in self._runs]
+        self._told = batch.through
         if events:
             self.put("".join(_texts(events)))
 
     def reset(self, number: int) -> None:
         """The page is to load its view anew; the stream goes on after `number`."""
-        self.put(f"event: reset\ndata: {{}}\nid: {number}\n\n")
+        self._told = number
+        self.put(_reset_text(number))
 
     def put(self, text: str) -> None:
         if self._is_closed:
@@ -64,9 +67,13 @@ class Client:
 
     def _give_up(self) -> None:
         self._waiting.clear()
-        self._waiting.append("event: reset\ndata: {}\n\n")
+        self._waiting.append(_reset_text(self._told or 0))
         self._size = len(self._waiting[0])
         self.close()
+
+
+def _reset_text(number: int) -> str:
+    return f"event: reset\ndata: {{}}\nid: {number}\n\n"
 
 
 def _texts(events: list[Event]) -> list[str]:

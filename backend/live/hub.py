@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.changes import current_change
@@ -43,6 +44,8 @@ class LiveHub:
         #: The number up to which all joined clients have been told; None while there are none.
         self._told: int | None = None
         self._is_reading = True
+        # Not from the pool of the requests, which may all be waiting for the database.
+        self._one_thread = CapacityLimiter(1)
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -51,11 +54,13 @@ class LiveHub:
 
     async def close(self) -> None:
         self.close_streams()
-        for task in self._tasks:
-            task.cancel()
-        _, unfinished = await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
-        if unfinished:
-            log.warning("left behind at the end: %s", unfinished)
+        end = time.monotonic() + CLOSING_SECONDS
+        unfinished = set(self._tasks)
+        # Again and again: redis-py loses a cancellation that comes while it connects.
+        while unfinished and time.monotonic() < end:
+            for task in unfinished:
+                task.cancel()
+            _, unfinished = await asyncio.wait(unfinished, timeout=0.1)
         self._loop = None
 
     def close_streams(self) -> None:
@@ -115,7 +120,7 @@ class LiveHub:
         if not self._clients:
             return
         asked = {client.since for client in joining if client.since is not None and not client.is_lost}
-        news, missed = await to_thread.run_sync(self._read, self._told, asked)
+        news, missed = await to_thread.run_sync(self._read, self._told, asked, limiter=self._one_thread)
         self._told = news.through
         for client in joined:
             client.tell(news)

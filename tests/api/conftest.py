@@ -126,6 +126,19 @@ def house(settings: Settings) -> Iterator[House]:
         yield house
 
 
+@pytest.fixture(scope="module")
+def shared_house(
+    new_database: Callable[..., str], redis_socket: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """One on SQLite for all tests of a file that do not mind what the others leave behind."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "cache").mkdir()
+    redis_url, database_url = f"unix://{redis_socket}?db=0", new_database("sqlite")
+    house = House(Settings(home=home, database_url=database_url, redis_url=redis_url, files=home / "files"))
+    with house.client:
+        yield house
+
+
 def _new_postgres_database(server_url: str, *, template: str) -> str:
     name = f"test_{uuid.uuid4().hex}"
     _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")

@@ -234,7 +234,9 @@ class TestSlowPages:
             return [text async for text in client.texts()]
 
         texts = asyncio.run(read())
-        assert texts[1:] == ["event: reset\ndata: {}\n\n"]
+        (number,) = (text.partition("id: ")[2].strip() for text in texts[1:])
+        assert texts[1] == f"event: reset\ndata: {{}}\nid: {number}\n\n"
+        assert 0 < int(number) < 100
 
     def test_others_are_not_held_up(self, house: House, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(client_module, "MOST_WAITING", 100_000)
@@ -265,3 +267,11 @@ def test_open_pages_do_not_hold_up_the_end(house: House) -> None:
         began = time.monotonic()
     assert time.monotonic() - began < 2.5
     wait_until(lambda: all(page.is_over for page in opened), what="the streams to end")
+
+
+def test_an_end_right_after_the_start_is_not_held_up(house: House) -> None:
+    """redis-py loses a cancellation that comes while it connects."""
+    early = House(house.settings)
+    with early.client:
+        began = time.monotonic()
+    assert time.monotonic() - began < hub.CLOSING_SECONDS

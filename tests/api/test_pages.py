@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 from importlib.metadata import version
 
 import pytest
@@ -14,8 +13,8 @@ BROWSER = {"Accept-Encoding": "gzip, br"}
 
 
 @pytest.fixture
-def database_url(new_database: Callable[..., str]) -> str:
-    return new_database("sqlite")
+def house(shared_house: House) -> House:
+    return shared_house
 
 
 @pytest.mark.parametrize("path", ["/", "/runs", "/new", "/runs/r_abc", "/compare?runs=a,b", "/anything/else"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import pytest
 
 from backend.security import is_loopback
 from backend.serve import refuse_open_door
-from backend.settings import Settings
 from tests.api.house import QUICK, House
 
 RUNS = "/api/v1/runs"
@@ -20,8 +19,8 @@ PATHS = ["/", "/static/js/main.js", "/vendor/plotly.min.js", RUNS, "/api/v1/live
 
 
 @pytest.fixture
-def database_url(new_database: Callable[..., str]) -> str:
-    return new_database("sqlite")
+def house(shared_house: House) -> House:
+    return shared_house
 
 
 class TestHosts:
@@ -43,12 +42,13 @@ class TestHosts:
 class TestOrigins:
     @pytest.mark.parametrize("method", METHODS)
     def test_pages_of_others_are_refused_whatever_they_send(self, house: House, method: str) -> None:
+        before = house.api.get("/runs")
         for origin in ("http://evil.example", "http://localhost:3000", "null", "http://127.0.0.1:8001", "file://"):
             for path in PATHS:
                 answer = house.client.request(method, path, headers={"Origin": origin})
                 assert answer.status_code == 403, (origin, path)
                 assert "Access-Control-Allow-Origin" not in answer.headers
-        assert house.api.get("/runs")["items"] == []
+        assert house.api.get("/runs") == before
 
     def test_our_own_page_is_served(self, house: House) -> None:
         headers = {"Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "same-origin"}
@@ -67,12 +67,20 @@ class TestOrigins:
         assert house.client.get(RUNS, headers=headers).status_code == 403
 
 
+@pytest.fixture(scope="module")
+def opened(shared_house: House) -> Iterator[httpx.Client]:
+    """With a token, and bound to every address."""
+    house = House(replace(shared_house.settings, token="a secret+&", host="0.0.0.0"))
+    with house.client as client:
+        yield client
+
+
 class TestToken:
     @pytest.fixture
-    def guarded(self, settings: Settings) -> Iterator[httpx.Client]:
-        house = House(replace(settings, token="a secret+&", host="0.0.0.0"))
-        with house.client as client:
-            yield client
+    def guarded(self, opened: httpx.Client) -> httpx.Client:
+        """Without the cookie of the test before."""
+        opened.cookies.clear()
+        return opened
 
     def test_without_it_nothing_is_given(self, guarded: httpx.Client) -> None:
         for path in PATHS:
@@ -116,7 +124,8 @@ class TestToken:
         assert guarded.get(RUNS, headers=headers | {"Host": "evil.example"}).status_code == 403
 
 
-def test_an_open_door_needs_a_token(settings: Settings) -> None:
+def test_an_open_door_needs_a_token(house: House) -> None:
+    settings = house.settings
     for host in ("0.0.0.0", "::", "192.168.1.7", "gpu-box"):
         with pytest.raises(ValueError, match="set RESDROP_TOKEN"):
             refuse_open_door(replace(settings, host=host))
@@ -170,7 +179,7 @@ class TestCheckpointFiles:
             "runs/../../../secret",
             "a\\..\\..\\secret",
         ]
-        (files / "runs").mkdir()
+        (files / "runs").mkdir(exist_ok=True)
         for path in inside + outside:
             assert self.fetch(house, path).status_code == 404, path
 
