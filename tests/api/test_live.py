@@ -29,7 +29,7 @@ on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indire
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, new_database: Callable[..., str]) -> str:
+def database_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
     return new_database(getattr(request, "param", "sqlite"))
 
 

@@ -94,7 +94,9 @@ def test_the_head_that_is_stated_is_the_newest_revision() -> None:
     assert {revision.revision for revision in script.walk_revisions()} == set(migrate.REVISIONS)
 
 
-def test_a_database_of_a_newer_version_is_left_alone(database: Database) -> None:
+def test_a_database_of_a_newer_version_is_left_alone(empty_database: Database) -> None:
+    database = empty_database
+    migrate.upgrade(database)
     with database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(migrate.UnknownSchema, match="9999"):

@@ -20,7 +20,7 @@ from worker.contract.names import Metric
 
 
 @pytest.fixture
-def database_url(new_database: Callable[..., str]) -> str:
+def database_url(new_database: Callable[[str], str]) -> str:
     return new_database("sqlite")
 
 

@@ -33,10 +33,10 @@ def running_postgres() -> Iterator[str]:
     server.cleanup()
 
 
-def new_database(url: str) -> str:
-    """The address of a database of its own, with its tables."""
+def new_database(url: str, *, template: str = "migrated") -> str:
+    """The address of a database of its own, with its tables; without them from "template1"."""
     name = f"test_{uuid4().hex}"
-    _execute(url, f"CREATE DATABASE {name} TEMPLATE migrated")
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
     return _address(url, name)
 
 
