@@ -131,12 +131,15 @@ def house(settings: Settings) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def shared_house(
-    new_database: Callable[[str], str], redis_socket: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    new_database: Callable[[str], str],
+    redis_socket: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[House]:
-    """One on SQLite for all tests of a file that do not mind what the others leave behind."""
+    """One for all tests of a file that do not mind what the others leave behind; see `on_both` in house.py."""
     home = tmp_path_factory.mktemp("home")
     (home / "cache").mkdir()
-    redis_url, database_url = f"unix://{redis_socket}?db=0", new_database("sqlite")
+    redis_url, database_url = f"unix://{redis_socket}?db=0", new_database(getattr(request, "param", "sqlite"))
     house = House(Settings(home=home, database_url=database_url, redis_url=redis_url, files=home / "files"))
     with house.client:
         yield house

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import update
 
 from backend.app import create_app
@@ -32,6 +33,9 @@ with warnings.catch_warnings():
 
 HOST = "http://127.0.0.1:8000"
 QUICK: dict[str, Any] = {"dataset": "digits", "depth": 20, "epochs": 3, "batch": 128, "warmup_epochs": 1}
+
+#: For tests that read SQL in its own way, with the fixture `shared_house`; without it that is on SQLite.
+on_both = pytest.mark.parametrize("shared_house", ["sqlite", "postgres"], indirect=True)
 
 #: How each status is reached from `queued`.
 _WAYS = {

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.house import QUICK, House
+import pytest
+
+from tests.api.house import QUICK, House, on_both
+
+pytestmark = on_both
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
+def queued(house: House, ids: list[str]) -> list[str]:
+    return [run["id"] for run in house.api.get("/queue")["items"] if run["id"] in ids]
 
 
 def launch(house: House, **body: Any) -> Any:
@@ -38,7 +51,7 @@ def test_sequential_runs_wait_for_each_other(house: House) -> None:
     runs = [house.api.run(run_id) for run_id in ids]
     assert [run["after"] for run in runs] == [None, *ids[:3]]
     assert runs[1]["waiting_for"] == f"{runs[0]['name']} ({ids[0]}) to finish"
-    assert [run["id"] for run in house.api.get("/queue")["items"]] == ids
+    assert queued(house, ids) == ids
     house.move(ids[0], "failed")
     assert house.api.run(ids[1])["waiting_for"] == "a worker"
 
@@ -46,7 +59,7 @@ def test_sequential_runs_wait_for_each_other(house: House) -> None:
 def test_parallel_runs_do_not(house: House) -> None:
     ids = [run["id"] for run in launch(house, seeds=[0, 1], mode="parallel")["runs"]]
     assert [house.api.run(run_id)["after"] for run_id in ids] == [None] * 4
-    assert [run["id"] for run in house.api.get("/queue")["items"]] == ids
+    assert queued(house, ids) == ids
 
 
 def test_what_is_probably_not_meant_is_warned_of_once(house: House) -> None:

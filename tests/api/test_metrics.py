@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.metrics.thinning import CurvePoint, thin
-from tests.api.house import House
+from tests.api.house import House, on_both
 
 
 def points_of(values: list[float | None]) -> list[CurvePoint]:
@@ -43,6 +43,12 @@ class TestThinning:
         assert shown[5678] is None
 
 
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
+@on_both
 class TestCurves:
     @pytest.fixture
     def run_id(self, house: House) -> str:
