@@ -48,11 +48,15 @@ def test_a_view_stays_as_it_was_when_it_was_opened(database: Database, run_id: s
 
 
 def test_an_error_leaves_nothing_behind(database: Database, run_id: str) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as session:
-        session.get_one(Run, run_id).name = "half done"
-        note_change(session, "run", run_id)
-        session.flush()
-        raise ZeroDivisionError
+    def fail_half_way() -> None:
+        with database.write() as session:
+            session.get_one(Run, run_id).name = "half done"
+            note_change(session, "run", run_id)
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     with database.read() as session:
         assert session.get_one(Run, run_id).name != "half done"
         assert current_change(session) == 1
