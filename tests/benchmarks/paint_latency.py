@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.support.browser import chromium
-from tests.support.service import Service
+from tests.support.service import Service, running_service
 
 LISTEN = """
 window.paints = [];
@@ -27,14 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=100, help="painted points to wait for (default: %(default)s)")
     wanted = parser.parse_args().points
-    with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder) / "home")
-        service.start()
-        try:
-            with chromium() as browser:
-                latencies = measure(browser.new_page(), service, wanted=wanted)
-        finally:
-            service.stop()
+    with tempfile.TemporaryDirectory() as folder, running_service(Path(folder)) as service, chromium() as browser:
+        latencies = measure(browser.new_page(), service, wanted=wanted)
     cuts = statistics.quantiles(latencies, n=20)
     print(f"{len(latencies)} points: p50 {statistics.median(latencies):.0f} ms, p95 {cuts[-1]:.0f} ms")
 

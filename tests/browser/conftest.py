@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import chromium
-from tests.support.service import REPOSITORY, Service
+from tests.support.service import REPOSITORY, Service, running_service
 
 SCREENSHOTS = REPOSITORY / "tests" / "screenshots"
 
@@ -20,12 +20,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    started = Service(Path(tmp_path_factory.mktemp("resdrop")) / "home")
-    try:
-        started.start()
+    with running_service(tmp_path_factory.mktemp("resdrop")) as started:
         yield started
-    finally:
-        started.stop()
 
 
 @pytest.fixture(autouse=True)

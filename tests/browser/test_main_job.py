@@ -68,7 +68,7 @@ def test_a_pair_is_launched_watched_paused_resumed_and_compared(
     expect(page.get_by_test_id("verdict")).to_be_visible(timeout=2 * WAIT)
     expect(page.get_by_test_id("differences")).to_contain_text("Stochastic depth")
     expect(page.get_by_test_id("results")).to_contain_text("%")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1500)
     page.screenshot(path=screenshots / "compare.png", full_page=True)
 
 

@@ -41,6 +41,7 @@ def refusal(**settings: Any) -> dict[str, list[str]]:
         ({"depth": 50, "image_size": 16}, "image_size", "too small for depth 50; take 32 or more"),
         ({"sd_mode": "row"}, "sd_mode", "batch"),
         ({"wieght_decay": 0.1}, "wieght_decay", "there is no setting 'wieght_decay'"),
+        ({"epochs": True}, "epochs", "epochs true is a yes or no; give a value"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
     ],
 )

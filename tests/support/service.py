@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ class Service:
         assert answer.status_code == 200, answer.text
         assert hashlib.sha256(answer.content).hexdigest() == newest["sha256"]
         return io.BytesIO(answer.content)
+
+
+@contextmanager
+def running_service(folder: Path) -> Iterator[Service]:
+    """A service of its own in `folder`, and nothing left of it afterwards."""
+    service = Service(folder / "home")
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -244,6 +244,15 @@ class RunConfig(BaseModel):
         advanced=True,
         allow_inf_nan=False,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_no_flags(cls, value: object, info: ValidationInfo) -> object:
+        """JSON's true would pass for 1 otherwise."""
+        name = str(info.field_name)
+        if isinstance(value, bool) and cls.model_fields[name].annotation not in (bool, bool | None):
+            raise _field_error(name, f"{name} {str(value).lower()} is a yes or no; give a value")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -6,7 +6,7 @@ import { differencesTable, resultsTable } from "./compare-tables.js";
 import { createCurvesSection } from "./curves-section.js";
 import { createRunLegend } from "./run-legend.js";
 
-const RESULTS_EVERY_MS = 3000;
+const RESULTS_EVERY_MS = 1000;
 
 const view = () => html`
   <div class="compare">
