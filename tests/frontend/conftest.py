@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import chromium
-
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
@@ -76,13 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
 
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server() -> Iterator[_Server]:
     started = _Server(("127.0.0.1", 0), _Handler)
     started.streams = Streams()
