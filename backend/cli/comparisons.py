@@ -9,6 +9,10 @@ from backend.cli.runs import add_launch_options, chosen_config
 from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import say, say_json, say_table
 from backend.client import Client
+from backend.process.errors import CommandError
+
+#: What makes the pairs is not for the configuration to say.
+_SET_BY_PAIR = {"seed": "name the seeds with --seeds", "sd": "each seed gets a run without and one with it"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _create(client: Client, arguments: argparse.Namespace) -> int:
+    for option, instead in _SET_BY_PAIR.items():
+        if hasattr(arguments, option):
+            raise CommandError(f"--{option} is set by the comparison itself; {instead}.")
     made = client.create_comparison(
         chosen_config(client, arguments), seeds=arguments.seeds, mode=arguments.mode, name=arguments.name
     )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from backend.client import Client, ClientError
-from backend.process.home import Home
 
 
-def launch_demo(url: str, *, token: str | None, home: Home) -> str:
+def launch_demo(url: str, *, token: str | None) -> str:
     """Launches it where there is no run yet; what to tell of it. A service that refuses is no reason to stop."""
     try:
         with Client(url, token=token) as client:
             if next(client.runs(limit=1), None) is not None:
                 return "demo       there are runs already, so none was launched"
-            made = client.create_comparison(
-                client.preset("demo"), seeds=[0], name="Demo: digits", idempotency_key=f"demo-of-{home.path}"
-            )
+            made = client.create_comparison(client.preset("demo"), seeds=[0], name="Demo: digits")
     except (ClientError, KeyError) as error:
         return f"demo       could not be launched: {error}"
     runs = ",".join(run["id"] for run in made["runs"])

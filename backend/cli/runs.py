@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from backend.cli.run_text import figures, progress, say_run, say_runs
 from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import complain, say, say_json
-from backend.client import FINAL, Client, Json, RunAction
+from backend.client import FINAL, Client, Json, Refused, RunAction
 from backend.process.errors import CommandError
 from worker.contract.options import add_config_options, given_settings
 
@@ -122,20 +122,31 @@ def _launch(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _act(client: Client, arguments: argparse.Namespace) -> int:
-    done = [client.act(run_id, cast(RunAction, arguments.verb)) for run_id in arguments.ids]
-    if arguments.json:
-        say_json(done)
-    else:
-        for answer in done:
-            say(f"{answer['id']} is {answer['status']}")
-    return 0
+    def act(run_id: str) -> None:
+        answer = client.act(run_id, cast(RunAction, arguments.verb))
+        say_json(answer) if arguments.json else say(f"{answer['id']} is {answer['status']}")
+
+    return _each(arguments.ids, act)
 
 
 def _delete(client: Client, arguments: argparse.Namespace) -> int:
-    for run_id in arguments.ids:
+    def delete(run_id: str) -> None:
         client.delete(run_id)
         say(f"{run_id} is deleted")
-    return 0
+
+    return _each(arguments.ids, delete)
+
+
+def _each(run_ids: Sequence[str], carry_out: Callable[[str], None]) -> int:
+    """One refusal keeps none of the others from being carried out and told."""
+    refused = 0
+    for run_id in run_ids:
+        try:
+            carry_out(run_id)
+        except Refused as error:
+            refused += 1
+            complain(f"{run_id}: {error}")
+    return 1 if refused else 0
 
 
 def _logs(client: Client, arguments: argparse.Namespace) -> int:

@@ -88,15 +88,15 @@ def _welcome(watch: Watch, token: str | None, arguments: argparse.Namespace) -> 
     say("  Ctrl-C stops everything; training is checkpointed and goes on with the next `resdrop up`.")
     say("")
     if arguments.demo:
-        _launch_demo(watch.url, token, watch.home)
+        _launch_demo(watch.url, token)
     if not arguments.no_browser:
         _open(address)
 
 
-def _launch_demo(url: str, token: str | None, home: Home) -> None:
+def _launch_demo(url: str, token: str | None) -> None:
     from backend.cli.demo import launch_demo
 
-    say_timed(launch_demo(url, token=token, home=home))
+    say_timed(launch_demo(url, token=token))
 
 
 def _open(url: str) -> None:

@@ -84,9 +84,6 @@ class MessageStream:
         self._redis.xadd(MESSAGES_STREAM, {_PROBE: token})
         self._probe = (token, at)
 
-    def forget_probe(self) -> None:
-        self._probe = None
-
     def _sent_at(self, token: str) -> float | None:
         if self._probe is None or token != self._probe[0]:
             return None

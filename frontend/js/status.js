@@ -20,10 +20,6 @@ export function isLive(run) {
   return LIVE.has(run.status);
 }
 
-export function isUnfinished(run) {
-  return isLive(run) || run.status === "queued";
-}
-
 /** A queued run may be deleted as well: nothing of it exists yet. */
 export function allows(run, action) {
   if (action === "delete" && run.status === "queued") return true;

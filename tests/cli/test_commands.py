@@ -138,3 +138,19 @@ def test_without_a_running_service_the_command_says_how_to_start_one(tmp_path: P
     done = command_line("runs", "list", "--home", str(tmp_path), real=True)
     assert done.returncode == 1
     assert "start it with `resdrop up`" in done.stderr
+
+
+def test_a_refused_run_keeps_none_of_the_others_from_being_paused(service: RunningUp) -> None:
+    first = launched(service, "--preset", "demo", "--name", "one")
+    second = launched(service, "--preset", "demo", "--name", "another")
+    done = resdrop(service, "runs", "pause", first, "r_nowhere", second)
+    assert done.returncode == 1
+    assert "r_nowhere" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [first, second]
+
+
+@pytest.mark.parametrize("typed", [["--seed", "5"], ["--sd", "1"]])
+def test_what_makes_the_pairs_cannot_be_set(service: RunningUp, typed: list[str]) -> None:
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", *typed)
+    assert done.returncode == 1
+    assert f"{typed[0]} is set by the comparison itself" in done.stderr
