@@ -24,9 +24,6 @@ from worker.jobs.wire import Assignment
 
 SPOOL_FOLDER = "spool"
 _PACKAGES = str(Path(worker.__file__).resolve().parents[1])
-#: How long an OpenMP thread spins at a barrier before it sleeps. With the default, 300,000 rounds, two threads on two
-#: cores that others use too wait for each other: 1.4-3.1 s a step of ResNet-20, 0.4 s so; alone, 0.07 s either way.
-_SPIN_COUNT = "3000"
 #: The trainer needs neither the database nor Redis, nor what opens them.
 _SECRETS = ("RESDROP_DATABASE_URL", "RESDROP_REDIS_URL", "RESDROP_TOKEN")
 
@@ -43,7 +40,6 @@ def trainer_environment(
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(slot.visible for slot in slots if slot.is_gpu),
         "OMP_NUM_THREADS": str(threads),
-        "GOMP_SPINCOUNT": environment.get("GOMP_SPINCOUNT", _SPIN_COUNT),
         "PYTHONUNBUFFERED": "1",
     }
 

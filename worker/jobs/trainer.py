@@ -7,6 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
+from worker.engine.threads import wait_politely
 from worker.jobs.lifeline import Lifeline, die_with_parent
 
 
@@ -14,6 +15,7 @@ def main() -> NoReturn:
     die_with_parent()
     faulthandler.enable()
     lifeline = Lifeline()
+    wait_politely()
     # Importing torch takes seconds; a supervisor that dies meanwhile has to be noticed.
     from worker.jobs.training import train_assignment
 
