@@ -11,6 +11,7 @@ from backend import VERSION, pages, problems
 from backend.announcer import Announcer
 from backend.body_limit import BodyLimit
 from backend.compare.routes import router as comparisons
+from backend.datasets.routes import router as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import Database
 from backend.live.hub import LiveHub
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for router in (runs, metrics, comparisons, workers, reference, health, live):
+    for router in (runs, metrics, comparisons, datasets, workers, reference, health, live):
         api.include_router(router)
     return api
 

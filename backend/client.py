@@ -80,7 +80,25 @@ class Client:
         return dict(known[name])
 
     def datasets(self) -> list[Json]:
+        """The built-in ones, then those that were registered."""
         return self._items("/datasets")
+
+    def register_dataset(
+        self,
+        name: str,
+        *,
+        dataset: str,
+        data_dir: str,
+        title: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """Gives a folder of the kind `dataset` a name; a configuration goes on to say kind and folder themselves."""
+        body = {"name": name, "title": title, "dataset": dataset, "data_dir": data_dir}
+        return self._object("POST", "/datasets", json=_given(body), headers=_idempotency(idempotency_key))
+
+    def remove_dataset(self, name: str) -> None:
+        """Removes a registered name; the folder and the runs that were trained on it stay."""
+        self._answer("DELETE", f"/datasets/{_segment(name, listed_by='datasets list')}")
 
     def workers(self) -> list[Json]:
         return self._items("/workers")
@@ -166,6 +184,10 @@ class Client:
     def comparison(self, comparison_id: str) -> Json:
         return self._object("GET", f"/comparisons/{_segment(comparison_id)}")
 
+    def comparison_report(self, comparison_id: str) -> str:
+        """A page of HTML that needs no network: write it to a file, open it, send it on."""
+        return self._answer("GET", f"/comparisons/{_segment(comparison_id)}/report.html").text
+
     def compare(self, run_ids: Sequence[str]) -> Json:
         """What differs between runs, in configuration and results."""
         return self._object("GET", "/compare", params={"runs": ",".join(run_ids)})
@@ -227,8 +249,8 @@ def _idempotency(key: str | None) -> dict[str, str]:
     return {"Idempotency-Key": key} if key else {}
 
 
-def _segment(text: str) -> str:
+def _segment(text: str, *, listed_by: str = "runs list") -> str:
     """An id as one segment of a path. Raises Refused for what can be none, so that no other path is asked for."""
     if not re.fullmatch(r"[\w-]+", text, re.ASCII):
-        raise Refused(404, f"{text!r} is no id; `resdrop runs list` shows those there are", {})
+        raise Refused(404, f"{text!r} is not known here; `resdrop {listed_by}` shows those there are", {})
     return text

@@ -189,6 +189,19 @@ class Comparison(Base):
     change: Mapped[int] = mapped_column(index=True)
 
 
+class Dataset(Base):
+    """A name for a folder of images. Only people use it: a run's configuration holds kind and folder themselves."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    dataset: Mapped[str] = mapped_column(String(32))
+    data_dir: Mapped[str] = mapped_column(String(4096))
+    created_at: Mapped[datetime]
+
+
 class Worker(Base):
     """A worker as it last said of itself; `seen_at` is the controller's clock."""
 
@@ -222,7 +235,7 @@ class Change(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     number: Mapped[int] = mapped_column(Integer, index=True)
-    kind: Mapped[str] = mapped_column(String(16))  # run, points, rewound, deleted, comparison, log
+    kind: Mapped[str] = mapped_column(String(16))  # run, points, rewound, deleted, comparison, log, workers, datasets
     subject: Mapped[str] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 

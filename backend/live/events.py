@@ -68,15 +68,15 @@ def read_changes(session: Session, *, after: int, through: int | None = None) ->
         *_logs(session, changes),
         *_comparisons(session, changes),
         *_workers(session, changes),
+        *_datasets(changes),
         *_told(changes),
     ]
     return Batch(through=through, events=sorted(events, key=lambda event: (event.number, _ORDER[event.kind])))
 
 
 # What is taken back comes before what is new, and the points before the run whose progress they made.
-_ORDER = {
-    name: rank for rank, name in enumerate(("rewound", "points", "log", "run", "deleted", "comparison", "workers"))
-}
+_KINDS = ("rewound", "points", "log", "run", "deleted", "comparison", "workers", "datasets")
+_ORDER = {kind: rank for rank, kind in enumerate(_KINDS)}
 
 
 def _last_numbers(changes: Iterable[Change], kind: str) -> dict[str, int]:
@@ -107,6 +107,13 @@ def _workers(session: Session, changes: Sequence[Change]) -> Iterable[Event]:
     if numbers:
         items = [view.model_dump(mode="json") for view in list_workers(session)]
         yield Event(max(numbers.values()), "workers", json.dumps({"items": items}))
+
+
+def _datasets(changes: Sequence[Change]) -> Iterable[Event]:
+    """Only that they are others now: to list them looks into folders, and a slow one would hold up every page."""
+    numbers = _last_numbers(changes, "datasets")
+    if numbers:
+        yield Event(max(numbers.values()), "datasets", "{}")
 
 
 def _points(session: Session, changes: Sequence[Change], *, after: int, through: int) -> Iterable[Event]:

@@ -1,1 +1,1 @@
-"""What a client has to know before it asks: settings, presets, datasets, and how the service is."""
+"""What a client has to know before it asks: settings, presets, and how the service is."""

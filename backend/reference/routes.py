@@ -1,4 +1,4 @@
-"""GET /schema, /presets, /datasets."""
+"""GET /schema, /presets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from worker.contract.config import GROUPS, RunConfig
-from worker.contract.datasets import DATASETS
 from worker.contract.names import Metric
 from worker.contract.presets import PRESETS
 
@@ -37,24 +36,6 @@ class PresetList(BaseModel):
     next: str | None = None
 
 
-class DatasetView(BaseModel):
-    """`null` where only the files can tell."""
-
-    name: str
-    title: str
-    train_images: int | None
-    val_images: int | None
-    classes: int | None
-    side: int | None
-    flip: bool
-    needs_data_dir: bool
-
-
-class DatasetList(BaseModel):
-    items: list[DatasetView]
-    next: str | None = None
-
-
 @router.get("/schema", summary="Every setting of a run, with bounds, units, help and defaults")
 def get_schema() -> SettingsSchema:
     metrics = [metric.value for metric in Metric]
@@ -64,11 +45,6 @@ def get_schema() -> SettingsSchema:
 @router.get("/presets", summary="Ready configurations")
 def get_presets() -> PresetList:
     return PresetList(items=[PresetView(**preset.model_dump(mode="json")) for preset in PRESETS])
-
-
-@router.get("/datasets", summary="What can be trained on")
-def get_datasets() -> DatasetList:
-    return DatasetList(items=[DatasetView(name=name.value, **vars(facts)) for name, facts in DATASETS.items()])
 
 
 @cache

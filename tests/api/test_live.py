@@ -111,6 +111,16 @@ def test_a_comparison_is_told_when_one_of_its_runs_changes(house: House, url: st
         assert (told["id"], told["runs"][0]["status"]) == (made["id"], "paused")
 
 
+def test_that_other_datasets_are_registered_is_told(house: House, url: str) -> None:
+    with open_page(url) as page:
+        page.wait_for("beat")
+        folder = {"name": "told-of", "dataset": "cifar10", "data_dir": "/data/cifar"}
+        house.api.post("/datasets", folder, status=201)
+        page.wait_for("datasets")
+        house.client.delete("/api/v1/datasets/told-of")
+        wait_until(lambda: len(page.of_kind("datasets")) == 2, what="the removal to be told")
+
+
 def test_workers_are_told_of(house: House, url: str) -> None:
     with open_page(url) as page:
         page.wait_for("beat")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -75,6 +76,20 @@ def test_the_change_counter_counts_from_the_start(database: Database) -> None:
         assert next_change(session) == 1
     with database.write() as session:
         assert next_change(session) == 2
+
+
+def test_an_older_database_is_brought_up_to_date_with_what_is_in_it(empty_database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with empty_database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("UPDATE change_counter SET value = 7"))
+        assert not inspect(connection).has_table("datasets")
+    migrate.upgrade(empty_database)
+    with empty_database.write() as session:
+        assert session.execute(text("SELECT count(*) FROM datasets")).scalar_one() == 0
+        assert next_change(session) == 8
 
 
 def test_processes_that_start_at_once_migrate_once(empty_database: Database) -> None:

@@ -16,6 +16,7 @@ import pytest
 import backend
 from tests.api.house import House
 from worker.contract.config import GROUPS, RunConfig
+from worker.contract.datasets import DATASETS
 from worker.contract.names import Metric
 
 
@@ -33,7 +34,7 @@ def test_the_schema_describes_every_setting(house: House) -> None:
     for name, setting in properties.items():
         assert {"group", "label", "unit", "advanced", "default", "description"} <= set(setting), name
         assert {"type", "anyOf"} & set(setting), name
-    assert properties["dataset"]["enum"] == ["digits", "cifar10", "cifar100", "imagefolder"]
+    assert properties["dataset"]["enum"] == [name.value for name in DATASETS]
     assert properties["depth"]["type"] == "integer"
     assert properties["epochs"]["maximum"] == 10_000
     assert "$ref" not in json.dumps(answer)

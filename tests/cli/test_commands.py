@@ -86,6 +86,17 @@ def test_a_refused_setting_is_named_with_its_limit_and_nothing_is_launched(
         (["comparisons", "create", "--seeds", "0,x"], "'0,x' is no list of seeds"),
         (["comparisons", "create", "--preset", "demo", "--seeds", "1,1"], "seeds"),
         (["comparisons", "show", "c_nothing"], "c_nothing"),
+        (["datasets", "add", "signs", "--dataset", "imagefolder"], "--data-dir"),
+        (
+            ["datasets", "add", "My Signs", "--dataset", "imagefolder", "--data-dir", "/a"],
+            "name 'My Signs': take lower",
+        ),
+        (
+            ["datasets", "add", "signs", "--dataset", "imagefolder", "--data-dir", "a"],
+            "data_dir 'a' is not an absolute",
+        ),
+        (["datasets", "add", "digits", "--dataset", "cifar10", "--data-dir", "/a"], "built-in dataset; take another"),
+        (["datasets", "remove", "../runs"], "`resdrop datasets list`"),
         (["runs", "list", "--url", "http://127.0.0.1:9"], "Nothing answers at http://127.0.0.1:9"),
         (["runs", "list", "--url", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
         (["runs", "list", "--url", "http://[::1"], "http://[::1"),
@@ -109,6 +120,22 @@ def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -
         (5, "sd"),
     ]
     assert comparison_id in resdrop(service, "comparisons", "list").stdout
+
+
+def test_a_folder_gets_a_name_and_loses_it(service: RunningUp, tmp_path: Path) -> None:
+    (tmp_path / "train" / "stop").mkdir(parents=True)
+    added = resdrop(service, "datasets", "add", "signs", "--dataset", "imagefolder", "--data-dir", str(tmp_path))
+    assert (added.returncode, added.stdout) == (0, f"signs is imagefolder in {tmp_path}\n"), added.stderr
+    listed = resdrop(service, "datasets", "list").stdout.splitlines()
+    assert [line.split()[0] for line in listed][:2] == ["NAME", "digits"]
+    assert listed[-1].split() == ["signs", "signs", "imagefolder", "1", str(tmp_path)]
+    found = json.loads(resdrop(service, "datasets", "list", "--json").stdout)[-1]
+    assert (found["name"], found["data_dir"], found["registered"]) == ("signs", str(tmp_path), True)
+    gone = resdrop(service, "datasets", "remove", "no-such", "signs")
+    assert gone.returncode == 1
+    assert "there is no registered dataset 'no-such'" in gone.stderr
+    assert gone.stdout == "signs is removed; its folder stays as it is\n"
+    assert "signs" not in resdrop(service, "datasets", "list").stdout
 
 
 def test_status_tells_of_the_service_itself(service: RunningUp) -> None:
