@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.engine.parts import differences
-from worker.engine.checkpoint import CheckpointDamaged, checkpoint_path, load, newest_first, save
+from worker.engine.checkpoint import FORMAT, CheckpointDamaged, checkpoint_path, load, newest_first, save
 
 CONTENT: dict[str, Any] = {
     "step": 3,
@@ -21,7 +21,7 @@ CONTENT: dict[str, Any] = {
 def test_what_is_saved_is_loaded_layout_included(tmp_path: Path) -> None:
     path = checkpoint_path(tmp_path / "new folder", 3)
     written = save(CONTENT, path)
-    assert differences({**CONTENT, "format": 1}, load(path).content) == []
+    assert differences({**CONTENT, "format": FORMAT}, load(path).content) == []
     assert written.size_bytes == path.stat().st_size
     assert written.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from worker.engine.resnet import build, count_parameters, skeleton
+from worker.engine.resnet import Survival, build, count_parameters, skeleton
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_weights_depend_on_the_seed_and_their_name_alone() -> None:
         build(depth=32, num_classes=5),
         build(depth=20, num_classes=10, seed=1),
     )
-    first = build(depth=20, num_classes=10, sd=True).state_dict()
+    first = build(depth=20, num_classes=10, survival=Survival(pL=0.5)).state_dict()
     assert all(torch.equal(value, first[name]) for name, value in twin.state_dict().items())
     assert torch.equal(deeper.state_dict()["stages.0.0.conv1.weight"], first["stages.0.0.conv1.weight"])
     assert not torch.equal(other.state_dict()["stem.weight"], first["stem.weight"])

@@ -61,6 +61,9 @@ DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION = (
 )
 GROUPS = (DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION)
 
+#: Batch norm cannot be taken over a single image's single pixel.
+SMALLEST_PART = 2
+
 Probability = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
 
 
@@ -97,6 +100,27 @@ class RunConfig(BaseModel):
         ge=0,
         le=32,
     )
+    color_jitter: float = _setting(
+        DATA,
+        "Colour jitter",
+        "Brightness, contrast and saturation of a training image are each changed by up to this share; 0.4 is usual "
+        "for ImageNet, 0 leaves colours alone.",
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+    )
+    cache_side: int | None = _setting(
+        DATA,
+        "Cached shorter side",
+        "Keep a copy of a folder's images, shrunk to this shorter side and encoded anew, and train on that: faster, "
+        "and different data (ImageNet at 320 px moves a pixel by 2.6 of 255 in the mean). Empty reads the originals.",
+        unit="px",
+        default=None,
+        ge=32,
+        le=2048,
+        advanced=True,
+    )
     flip: bool | None = _setting(
         DATA,
         "Horizontal flip",
@@ -127,11 +151,36 @@ class RunConfig(BaseModel):
         "Block l of L survives with p_l = 1 - (l/L)(1 - pL); the paper takes 0.5.",
         default=0.5,
     )
-    sd_mode: Literal["batch"] = _setting(
+    sd_mode: Literal["batch", "row", "subset"] = _setting(
         DEPTH,
         "Mode",
-        "batch: one gate for each block and mini-batch, as in the paper; a closed gate saves the block's compute.",
+        "batch: one gate for each block and mini-batch, as in the paper; a closed gate saves the block's compute. "
+        "row: one for each image, computing all (torchvision, timm). "
+        "subset: one for each image, computing what is kept.",
         default="batch",
+        advanced=True,
+    )
+    sd_dropped: Literal["zero", "frozen"] = _setting(
+        DEPTH,
+        "Parameters of a dropped block",
+        "zero: their gradient is zero, so weight decay and momentum still move them, as in the paper. "
+        "frozen: they stand still in that step.",
+        default="zero",
+        advanced=True,
+    )
+    sd_scale: Literal["test", "train"] = _setting(
+        DEPTH,
+        "Scaling of branches",
+        "test: a branch is scaled by p_l in an evaluation, as in the paper. "
+        "train: by 1/p_l where it runs in training, and not in an evaluation (torchvision, timm).",
+        default="test",
+        advanced=True,
+    )
+    sd_transitions: bool = _setting(
+        DEPTH,
+        "Drop transition blocks",
+        "Blocks that change the resolution can be dropped too, as in the paper; their projection always runs.",
+        default=True,
         advanced=True,
     )
     bn_reestimate: int = _setting(
@@ -147,7 +196,13 @@ class RunConfig(BaseModel):
 
     epochs: int = _setting(TRAINING, "Epochs", "Passes over the training images.", default=90, ge=1, le=10_000)
     batch: int = _setting(
-        TRAINING, "Batch", "Images in one optimizer step.", unit="images", default=256, ge=2, le=65_536
+        TRAINING,
+        "Batch",
+        "Images in one optimizer step, over all devices and micro-batches.",
+        unit="images",
+        default=256,
+        ge=2,
+        le=65_536,
     )
     lr: float | None = _setting(
         TRAINING,
@@ -182,8 +237,67 @@ class RunConfig(BaseModel):
         TRAINING, "Momentum", "Of SGD.", default=0.9, ge=0.0, lt=1.0, advanced=True, allow_inf_nan=False
     )
 
+    nesterov: bool = _setting(TRAINING, "Nesterov", "Nesterov's momentum.", default=False, advanced=True)
+    accumulation: int = _setting(
+        TRAINING,
+        "Micro-batches",
+        "A batch is computed in this many parts, one after the other, to fit the memory; each part has its own "
+        "batch-norm statistics.",
+        default=1,
+        ge=1,
+        le=1024,
+        advanced=True,
+    )
+    clip_grad: float | None = _setting(
+        TRAINING,
+        "Clip gradients",
+        "Scale the gradient down to this norm where it is longer; empty never does.",
+        default=None,
+        gt=0.0,
+        allow_inf_nan=False,
+        advanced=True,
+    )
+    ema: float | None = _setting(
+        TRAINING,
+        "Weight average",
+        "Decay, for each step, of an exponential moving average of the weights, which is then what is evaluated; "
+        "0.9999 is usual for long runs, empty keeps none.",
+        default=None,
+        gt=0.0,
+        lt=1.0,
+        allow_inf_nan=False,
+        advanced=True,
+    )
+    eval_every: int = _setting(
+        TRAINING,
+        "Evaluate every",
+        "Epochs between two evaluations; the last epoch is always evaluated.",
+        unit="epochs",
+        default=1,
+        ge=1,
+        le=10_000,
+        advanced=True,
+    )
+
     weight_decay: float = _setting(
         REGULARISATION, "Weight decay", "L2 penalty of SGD.", default=1e-4, ge=0.0, le=1.0, allow_inf_nan=False
+    )
+    decay_norms: bool = _setting(
+        REGULARISATION,
+        "Decay norms and biases",
+        "Weight decay applies to the parameters of norms and to biases as well, as in the paper.",
+        default=True,
+        advanced=True,
+    )
+    mixup: float = _setting(
+        REGULARISATION,
+        "MixUp alpha",
+        "Each image is blended with another by a share drawn from Beta(alpha, alpha), and so are their labels "
+        "(Zhang et al. 2018); 0.2 is usual for ImageNet, 0 blends nothing.",
+        default=0.0,
+        ge=0.0,
+        le=10.0,
+        allow_inf_nan=False,
     )
     label_smoothing: float = _setting(
         REGULARISATION,
@@ -199,11 +313,26 @@ class RunConfig(BaseModel):
         EXECUTION, "Seed", "Fixes weights, order, crops and gates; twins share it.", default=0, ge=0, le=2**63 - 1
     )
     device: Device = _setting(EXECUTION, "Device", "auto takes a GPU where there is one.", default=Device.AUTO)
+    devices: int = _setting(
+        EXECUTION,
+        "Devices",
+        "How many devices share each batch; on a CPU, how many processes.",
+        default=1,
+        ge=1,
+        le=64,
+    )
     amp: Amp = _setting(
         EXECUTION,
         "Mixed precision",
         "auto: off on a CPU, bf16 on GPUs that have it, else fp16 with a gradient scaler.",
         default=Amp.AUTO,
+    )
+    compile: bool = _setting(
+        EXECUTION,
+        "Compile blocks",
+        "Compile each residual block with torch.compile: minutes at the start, faster steps on a GPU.",
+        default=False,
+        advanced=True,
     )
     loader_workers: int = _setting(
         EXECUTION,
@@ -244,6 +373,15 @@ class RunConfig(BaseModel):
         advanced=True,
         allow_inf_nan=False,
     )
+    keep_checkpoints: int = _setting(
+        EXECUTION,
+        "Checkpoints kept",
+        "The newest ones; the best is kept besides.",
+        default=2,
+        ge=2,
+        le=10_000,
+        advanced=True,
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -267,6 +405,16 @@ class RunConfig(BaseModel):
                 f"batch {self.batch} exceeds the {facts.train_images} training images of {self.dataset.value}; "
                 f"lower it to {facts.train_images} or less",
             )
+        parts = self.devices * self.accumulation
+        if self.batch % parts or self.batch // parts < SMALLEST_PART:
+            raise _field_error("batch", self._indivisible(parts))
+        if self.nesterov and self.momentum == 0:
+            raise _field_error("nesterov", "nesterov needs a momentum above 0; give one, or turn nesterov off")
+        if self.cache_side is not None and self.cache_side < self.image_side:
+            raise _field_error(
+                "cache_side",
+                f"cache_side {self.cache_side} is below image_size {self.image_side}; take {self.image_side} or more",
+            )
         if self.min_lr > self.peak_lr:
             raise _field_error(
                 "min_lr", f"min_lr {self.min_lr:g} exceeds the learning rate {self.peak_lr:g}; lower it below that"
@@ -277,7 +425,26 @@ class RunConfig(BaseModel):
                 "image_size",
                 f"image_size {self.image_side} is too small for depth {int(self.depth)}; take {smallest} or more",
             )
+        if self.sd and self.sd_mode == "subset" and self.depth.is_bottleneck and self.image_side <= smallest:
+            raise _field_error(
+                "sd_mode",
+                f"sd_mode subset at image_size {self.image_side} leaves batch norm a single pixel where one image is "
+                f"kept; take image_size {smallest + 1} or more, or another mode",
+            )
         return self
+
+    def _indivisible(self, parts: int) -> str:
+        shared = f"{self.devices} devices x {self.accumulation} micro-batches"
+        nearest = max(SMALLEST_PART, round(self.batch / parts)) * parts
+        return (
+            f"batch {self.batch} cannot be shared equally by {shared} with at least {SMALLEST_PART} images each; "
+            f"take {nearest}, or another multiple of {parts}"
+        )
+
+    @property
+    def micro_batch(self) -> int:
+        """Images that one device computes at a time."""
+        return self.batch // (self.devices * self.accumulation)
 
     @property
     def peak_lr(self) -> float:
@@ -308,12 +475,17 @@ class RunConfig(BaseModel):
             )
         if self.dataset is DatasetName.DIGITS and self.flips:
             found.append("flip mirrors digits, which have a hand; accuracy will suffer")
+        if not self.sd and any(getattr(self, name) != RunConfig.model_fields[name].default for name in _SD_DETAILS):
+            found.append(f"{', '.join(_SD_DETAILS)} do nothing while sd is off")
         if self.sd and self.bn_reestimate == 0 and self.epochs < 30:
             found.append(
                 f"with sd and only {self.epochs} epochs, batch-norm statistics gathered at random depth mislead the "
                 "evaluation; bn_reestimate 20 mends it"
             )
         return found
+
+
+_SD_DETAILS = ("sd_mode", "sd_dropped", "sd_scale", "sd_transitions")
 
 
 def _field_error(field: str, message: str) -> PydanticCustomError:

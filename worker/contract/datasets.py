@@ -10,6 +10,8 @@ class DatasetName(StrEnum):
     DIGITS = "digits"
     CIFAR10 = "cifar10"
     CIFAR100 = "cifar100"
+    IMAGENET = "imagenet"
+    IMAGENETTE = "imagenette"
     IMAGEFOLDER = "imagefolder"
 
 
@@ -31,6 +33,8 @@ DATASETS: dict[DatasetName, DatasetFacts] = {
     DatasetName.DIGITS: DatasetFacts("Handwritten digits", 1437, 360, 10, 32, False, False),
     DatasetName.CIFAR10: DatasetFacts("CIFAR-10", 50_000, 10_000, 10, 32, True, True),
     DatasetName.CIFAR100: DatasetFacts("CIFAR-100", 50_000, 10_000, 100, 32, True, True),
+    DatasetName.IMAGENET: DatasetFacts("ImageNet (ILSVRC 2012)", 1_281_167, 50_000, 1000, None, True, True),
+    DatasetName.IMAGENETTE: DatasetFacts("Imagenette", 9_469, 3_925, 10, None, True, True),
     DatasetName.IMAGEFOLDER: DatasetFacts("Folder of images", None, None, None, None, True, True),
 }
 

@@ -6,9 +6,9 @@ import copy
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from worker.engine.data.images import Batch, Normalise
+from worker.engine.data.images import Batch
 from worker.engine.precision import Precision
 from worker.engine.resnet import ResNet
 
@@ -17,7 +17,7 @@ def reestimated(
     model: ResNet,
     batches: Iterable[Batch],
     *,
-    normalise: Normalise,
+    normalise: Callable[[Tensor], Tensor],
     precision: Precision,
     obey: Callable[[], None],
 ) -> ResNet:
@@ -34,8 +34,8 @@ def reestimated(
             module.momentum = None
             module.train()
     with torch.no_grad():
-        for images, _ in batches:
+        for batch in batches:
             obey()
             with precision.autocast():
-                twin(normalise(images))
+                twin(normalise(batch.images))
     return twin.eval()

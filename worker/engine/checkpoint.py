@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 import torch
 
-FORMAT = 1
+FORMAT = 2
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
 _CHUNK = 1 << 20

@@ -7,11 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import cross_entropy
 
+from worker.engine.augment import Targets
 from worker.engine.batch_norm import reestimated
+from worker.engine.data.images import Batch
 from worker.engine.meters import Meter
-from worker.engine.plan import Batches, Plan
+from worker.engine.plan import Plan
 from worker.engine.precision import Precision
 from worker.engine.resnet import ResNet
 from worker.engine.state import TrainingState
@@ -29,28 +30,33 @@ class Evaluation:
 def evaluate_epoch(*, epoch: int, plan: Plan, state: TrainingState, obey: Callable[[], None]) -> Evaluation:
     """The network after `epoch`, its batch-norm statistics taken again if the configuration says so.
 
-    `obey` is called before each batch and may raise; done again, the evaluation gives the same.
+    Every rank has to ask, and is told the same. `obey` is called before each batch, on all ranks equally often, and may
+    raise; done again, the evaluation gives the same.
     """
-    model = state.model
+    model = state.evaluated_model()
     if plan.config.bn_reestimate:
         with closing(plan.batch_norm_batches(epoch=epoch)) as batches:
-            model = reestimated(model, batches, normalise=plan.normalise, precision=state.precision, obey=obey)
-    with closing(plan.validation_batches()) as batches:
-        return evaluate(model, batches, plan=plan, precision=state.precision, obey=obey)
+            model = reestimated(model, batches, normalise=plan.augment.plain, precision=state.precision, obey=obey)
+    return evaluate(model, plan=plan, precision=state.precision, obey=obey)
 
 
-def evaluate(
-    model: ResNet, batches: Batches, *, plan: Plan, precision: Precision, obey: Callable[[], None]
-) -> Evaluation:
-    """Counts every image of `batches` once; leaves `model` in evaluation mode."""
+def evaluate(model: ResNet, *, plan: Plan, precision: Precision, obey: Callable[[], None]) -> Evaluation:
+    """Counts every validation image once, whatever the number of ranks; leaves `model` in evaluation mode."""
     model.eval()
-    meter = Meter(plan.device)
-    with torch.no_grad():
-        for images, labels in batches:
+    meter = Meter(plan.device, plan.execution.ranks)
+    with closing(plan.validation_batches()) as batches, torch.no_grad():
+        for _ in range(plan.validation_rounds):
             obey()
-            targets = labels.to(plan.device, non_blocking=True)
-            with precision.autocast():
-                logits = model(plan.normalise(images))
-                loss = cross_entropy(logits, targets)
-            meter.add(mean_loss=loss, logits=logits, labels=targets)
+            batch = next(batches, None)
+            # A rank may have one batch less than the first.
+            if batch is not None:
+                _count(batch, model=model, meter=meter, plan=plan, precision=precision)
     return Evaluation(*meter.means())
+
+
+def _count(batch: Batch, *, model: ResNet, meter: Meter, plan: Plan, precision: Precision) -> None:
+    targets = Targets(batch.labels.to(plan.device, non_blocking=True))
+    with precision.autocast():
+        logits = model(plan.augment.plain(batch.images))
+        loss = targets.loss(logits)
+    meter.add(mean_loss=loss, logits=logits, targets=targets)

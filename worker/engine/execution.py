@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
+from worker.contract import VERSION
 from worker.contract.config import Amp, Device, RunConfig
 from worker.engine.outcome import DeviceUnavailable
+from worker.engine.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -20,32 +22,40 @@ class Execution:
     device_name: str
     amp: Amp
     threads: int
+    ranks: Ranks = ALONE
 
 
-def settle(config: RunConfig, *, recorded_threads: int | None = None) -> Execution:
+def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ranks = ALONE) -> Execution:
     """Chooses device and threads and sets torch accordingly, for the whole process.
 
     A resumed run keeps the threads that its checkpoint recorded, because another number rounds differently.
     Raises DeviceUnavailable.
     """
-    device = _device(config.device)
+    device = device_of(config, rank=ranks.rank)
     amp = _amp(config.amp, device)
-    threads = config.threads or recorded_threads or torch.get_num_threads()
+    threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
     torch.set_num_threads(threads)
     _be_deterministic()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
-    return Execution(device=device, device_name=name, amp=amp, threads=threads)
+    return Execution(device=device, device_name=name, amp=amp, threads=threads, ranks=ranks)
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "torch": str(torch.__version__)}
+    return {"resdrop": VERSION, "python": platform.python_version(), "torch": str(torch.__version__)}
 
 
-def _device(wanted: Device) -> torch.device:
-    available = torch.cuda.is_available()
-    if wanted is Device.CUDA and not available:
+def device_of(config: RunConfig, *, rank: int = 0) -> torch.device:
+    """The device of this rank. Raises DeviceUnavailable where the machine has too few."""
+    found = torch.cuda.device_count()
+    if config.device is Device.CPU or (config.device is Device.AUTO and not found):
+        return torch.device("cpu")
+    if not found:
         raise DeviceUnavailable("device cuda: torch sees no CUDA device here; set device to cpu or auto")
-    return torch.device("cuda" if available and wanted is not Device.CPU else "cpu")
+    if config.devices > found:
+        raise DeviceUnavailable(
+            f"devices {config.devices} exceeds the {found} CUDA devices here; lower it to {found} or less"
+        )
+    return torch.device("cuda", rank)
 
 
 def _amp(wanted: Amp, device: torch.device) -> Amp:

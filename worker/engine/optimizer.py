@@ -1,4 +1,4 @@
-"""SGD as the paper uses it: momentum and weight decay on every parameter."""
+"""SGD as the paper uses it: momentum, and weight decay on every parameter unless the configuration spares some."""
 
 from __future__ import annotations
 
@@ -19,16 +19,24 @@ def sgd(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
     """
     fused = next(model.parameters()).is_cuda
     optimizer = torch.optim.SGD(
-        model.parameters(),
+        _groups(model, config),
         lr=config.peak_lr,
         momentum=config.momentum,
-        weight_decay=config.weight_decay,
+        nesterov=config.nesterov,
         fused=fused,
     )
     if config.momentum:
         for parameter in model.parameters():
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
+
+
+def _groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
+    """Norms and biases are the parameters of one dimension."""
+    spared = [] if config.decay_norms else [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    decayed = [parameter for parameter in model.parameters() if config.decay_norms or parameter.ndim > 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -36,6 +36,10 @@ class TrainingDiverged(RuntimeError):
     """The loss is not finite any more; going on would only spend time."""
 
 
+class RankLost(RuntimeError):
+    """One of the processes that share the batches ended; the others cannot go on without it."""
+
+
 class DeviceUnavailable(ValueError):
     """The configuration asks for a device, or a precision of it, that this machine does not have."""
 

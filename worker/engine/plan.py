@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from worker.contract.config import RunConfig
+from worker.engine.augment import Augment
 from worker.engine.compute import count_compute
-from worker.engine.data.images import Augmentation, Batch, Dataset, Images, Normalise
+from worker.engine.data.images import Augmentation, Batch, Dataset, Images
 from worker.engine.data.loader import batches
 from worker.engine.data.order import Request, TrainingOrder, in_order, sample
 from worker.engine.execution import Execution
+from worker.engine.resnet import skeleton, survival_rule
 from worker.engine.schedule import schedule_of
+from worker.engine.stochastic_depth import GateKeeper
 
 Batches = Generator[Batch, None, None]
 
@@ -21,29 +24,53 @@ class Plan:
         self.dataset = dataset
         self.execution = execution
         self.device = execution.device
-        self.order = TrainingOrder(images=len(dataset.train), batch=config.batch, seed=config.seed)
+        self.parts = config.devices * config.accumulation
+        ranks = execution.ranks
+        self.order = TrainingOrder(
+            images=len(dataset.train),
+            batch=config.batch,
+            seed=config.seed,
+            rank=ranks.rank,
+            ranks=ranks.count,
+            accumulation=config.accumulation,
+        )
         self.steps_per_epoch = self.order.steps_per_epoch
         self.total_steps = config.epochs * self.steps_per_epoch
         self.schedule = schedule_of(config, steps_per_epoch=self.steps_per_epoch)
         self.compute = count_compute(depth=config.depth, num_classes=len(dataset.classes), image_side=config.image_side)
-        self.normalise = Normalise(dataset, self.device)
+        self.gate_keeper = GateKeeper(
+            mode=config.sd_mode, seed=config.seed, survival=survival_of(config), batch=config.batch
+        )
+        self.augment = Augment(config, dataset, self.device)
         self._augmentation = Augmentation(config.seed, crop_padding=config.crop_padding, flip=config.flips)
 
     def epoch(self, step: int) -> float:
         """How many epochs `step` steps make."""
         return step / self.steps_per_epoch
 
-    def training_batches(self, *, start: int) -> Batches:
-        """The augmented batches of all steps from `start` on."""
-        return self._batches(self.dataset.train, self.order.requests(start, self.total_steps))
+    def training_batches(self, *, start: int, micro: int = 0) -> Batches:
+        """This rank's augmented micro-batches, from micro-batch `micro` of step `start` on."""
+        return self._batches(self.dataset.train, self.order.requests(start, self.total_steps, micro=micro))
 
     def validation_batches(self) -> Batches:
-        return self._batches(self.dataset.val, in_order(len(self.dataset.val), batch=self.config.batch))
+        """This rank's share of the validation images; over all ranks each of them once."""
+        return self._batches(self.dataset.val, self._validation_requests(self.execution.ranks.rank))
+
+    @property
+    def validation_rounds(self) -> int:
+        """How many validation batches the rank with the most has."""
+        return len(self._validation_requests(0))
+
+    def _validation_requests(self, rank: int) -> list[Request]:
+        ranks = self.execution.ranks.count
+        return in_order(len(self.dataset.val), batch=self.config.micro_batch, rank=rank, ranks=ranks)
 
     def batch_norm_batches(self, *, epoch: int) -> Batches:
-        """Plain training images for `bn_reestimate`, others in each epoch and the same for twins."""
+        """Plain training images for `bn_reestimate`, others in each epoch, the same for twins and on all ranks."""
         config, train = self.config, self.dataset.train
-        chosen = sample(len(train), batch=config.batch, batches=config.bn_reestimate, seed=config.seed, epoch=epoch)
+        chosen = sample(
+            len(train), batch=config.micro_batch, batches=config.bn_reestimate, seed=config.seed, epoch=epoch
+        )
         return self._batches(train, chosen)
 
     def _batches(self, images: Images, requests: Iterable[Request]) -> Batches:
@@ -54,3 +81,8 @@ class Plan:
             workers=self.config.loader_workers,
             pin_memory=self.device.type == "cuda",
         )
+
+
+def survival_of(config: RunConfig) -> tuple[float, ...]:
+    """Of each block in training; all 1 without stochastic depth."""
+    return skeleton(depth=config.depth, num_classes=1, survival=survival_rule(config)).survival

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.contract.config import Amp
 
@@ -26,17 +26,22 @@ class Precision:
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self._device.type, dtype=_TYPES.get(self._amp), enabled=self._amp in _TYPES)
 
-    def backward_and_step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """One optimizer step. Parameters of skipped blocks get a gradient of zero, not none.
-
-        With none they would stand still, where in the paper weight decay and momentum go on moving them. A step that
-        the scaler skips, because a gradient overflowed, still counts as one.
-        """
-        optimizer.zero_grad(set_to_none=True)
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradient of `loss`, scaled, to what is there."""
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        _fill_absent_gradients(optimizer)
+
+    def step(self, optimizer: torch.optim.Optimizer, *, clip_grad: float | None = None) -> None:
+        """One optimizer step with the gradients that are there, which are gone afterwards.
+
+        A step that the scaler skips, because a gradient overflowed, still counts as one.
+        """
+        if clip_grad is not None:
+            self._scaler.unscale_(optimizer)
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, clip_grad)
         self._scaler.step(optimizer)
         self._scaler.update()
+        optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
         return self._scaler.state_dict()
@@ -44,10 +49,3 @@ class Precision:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if state:
             self._scaler.load_state_dict(dict(state))
-
-
-def _fill_absent_gradients(optimizer: torch.optim.Optimizer) -> None:
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)

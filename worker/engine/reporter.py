@@ -72,7 +72,7 @@ class Reporter:
         if len(self._plan.dataset.classes) >= TOP5_FROM_CLASSES:
             values[Metric.VAL_TOP5] = result.top5
         self._tell(values)
-        epoch = self._state.step // self._plan.steps_per_epoch
+        epoch = self._state.evaluated
         self._sink.log(
             f"epoch {epoch}/{self._plan.config.epochs}: val/top1 {result.top1:.2f} %, val/loss {result.loss:.4f}"
         )

@@ -31,23 +31,33 @@ class Saver:
         self._plan = plan
         self._state = state
         self._clock = clock
-        self._newest = (state.step, state.evaluated) if resumed_from else None
+        self._newest = self._place() if resumed_from else None
         self._saved_at = time.monotonic()
 
     def is_due(self) -> bool:
-        return time.monotonic() - self._saved_at >= 60.0 * self._plan.config.checkpoint_minutes
+        """By the first rank's clock. Every rank has to ask, also for `save`."""
+        due = time.monotonic() - self._saved_at >= 60.0 * self._plan.config.checkpoint_minutes
+        return bool(self._state.ranks.agree(int(due)))
 
     def save(self) -> None:
         """Writes the state as it is, unless the newest checkpoint holds just that. Raises TrainingDiverged."""
-        state = self._state
-        if (state.step, state.evaluated) == self._newest:
+        if self._place() == self._newest:
             return
-        refuse_divergence(state)
+        refuse_divergence(self._state)
         elapsed_seconds = self._clock.elapsed_seconds()
-        path = checkpoint.checkpoint_path(self._folder, state.step)
-        written = checkpoint.save(self._content(elapsed_seconds), path)
-        self._newest = (state.step, state.evaluated)
+        content = self._content(elapsed_seconds)
+        if self._state.ranks.is_first:
+            self._write(content, elapsed_seconds)
+        self._newest = self._place()
         self._saved_at = time.monotonic()
+
+    def _place(self) -> tuple[int, int, int]:
+        return self._state.step, self._state.micro, self._state.evaluated
+
+    def _write(self, content: dict[str, object], elapsed_seconds: float) -> None:
+        state = self._state
+        path = checkpoint.checkpoint_path(self._folder, state.step)
+        written = checkpoint.save(content, path)
         self._sink.checkpoint(
             SavedCheckpoint(
                 path=path,
@@ -70,5 +80,6 @@ class Saver:
             "classes": list(plan.dataset.classes),
             "device": plan.device.type,
             "threads": plan.execution.threads,
+            "ranks": plan.execution.ranks.count,
             "versions": versions(),
         }

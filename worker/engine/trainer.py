@@ -9,6 +9,7 @@ from worker.contract.config import RunConfig
 from worker.contract.status import Desired
 from worker.engine import execution
 from worker.engine.checkpoint import Checkpoint
+from worker.engine.company import company
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import evaluate_epoch
@@ -16,11 +17,14 @@ from worker.engine.outcome import Best, Ending, Interrupted, Outcome
 from worker.engine.plan import Plan
 from worker.engine.ports import Control, MetricSink
 from worker.engine.progress import Clock
+from worker.engine.ranks import Ranks
 from worker.engine.reporter import Reporter
 from worker.engine.resuming import changed_circumstances, check_resumable
 from worker.engine.saver import Saver
 from worker.engine.state import TrainingState
-from worker.engine.step import training_step
+from worker.engine.step import accumulate, finish_step
+
+_WISHES = tuple(Desired)
 
 
 def train(
@@ -32,18 +36,35 @@ def train(
     resume: Checkpoint | None = None,
     dataset: Dataset | None = None,
 ) -> Outcome:
-    """Trains to the end, or until `control` wants otherwise, and then leaves a checkpoint of that very step.
+    """Trains to the end, or until `control` wants otherwise, and then leaves a checkpoint of that very moment.
 
-    Checkpoints go into the folder `checkpoints`, which no other process writes to: after every epoch, every
+    Checkpoints go into the folder `checkpoints`, which no other process writes to: after every evaluation, every
     `checkpoint_minutes` and at a pause or stop; none is deleted. `dataset` is what `open_dataset(config)` gives, for a
-    caller who wants its errors first. Sets torch's threads and determinism for the whole process.
+    caller who wants its errors first. Sets torch's threads and determinism for the whole process. With several
+    devices this process is the first rank and starts the others, which end with it, unless a launcher such as torchrun
+    has started them all.
 
-    Raises DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged, and whatever `sink` raises.
+    Raises DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged, RankLost, and whatever `sink` raises.
     """
     dataset = dataset or open_dataset(config)
     if resume is not None:
         check_resumable(resume, config=config, dataset=dataset)
-    settled = execution.settle(config, recorded_threads=resume.threads if resume else None)
+    with company(config, resume=resume.path if resume else None) as ranks:
+        training = _prepared(config, dataset, ranks, sink=sink, control=control, folder=checkpoints, resume=resume)
+        return training.run()
+
+
+def _prepared(
+    config: RunConfig,
+    dataset: Dataset,
+    ranks: Ranks,
+    *,
+    sink: MetricSink,
+    control: Control,
+    folder: Path,
+    resume: Checkpoint | None,
+) -> _Training:
+    settled = execution.settle(config, recorded_threads=resume.threads if resume else None, ranks=ranks)
     plan = Plan(config, dataset, settled)
     state = TrainingState(config, num_classes=len(dataset.classes), execution=settled)
     if resume is not None:
@@ -52,8 +73,8 @@ def train(
             sink.notice(sentence)
     clock = Clock(already=resume.elapsed_seconds if resume else 0.0)
     reporter = Reporter(sink, plan=plan, state=state, clock=clock)
-    saver = Saver(checkpoints, sink, plan=plan, state=state, clock=clock, resumed_from=resume)
-    return _Training(plan, state, reporter=reporter, saver=saver, control=control, clock=clock).run()
+    saver = Saver(folder, sink, plan=plan, state=state, clock=clock, resumed_from=resume)
+    return _Training(plan, state, reporter=reporter, saver=saver, control=control, clock=clock)
 
 
 class _Training:
@@ -77,24 +98,30 @@ class _Training:
         return self._outcome(Ending.COMPLETED)
 
     def _train(self) -> None:
+        plan, state = self._plan, self._state
         if self._evaluation_is_due():
             self._end_epoch()
-        with closing(self._plan.training_batches(start=self._state.step)) as batches:
+        with closing(plan.training_batches(start=state.step, micro=state.micro)) as batches:
             for batch in batches:
                 self._obey()
-                training_step(batch, plan=self._plan, state=self._state)
-                self._reporter.after_step(images=len(batch.labels))
-                if self._evaluation_is_due():
-                    self._end_epoch()
-                elif self._saver.is_due():
-                    self._save()
+                accumulate(batch, plan=plan, state=state)
+                if state.micro == plan.config.accumulation:
+                    self._end_step()
+
+    def _end_step(self) -> None:
+        finish_step(plan=self._plan, state=self._state)
+        self._reporter.after_step(images=self._plan.config.batch)
+        if self._evaluation_is_due():
+            self._end_epoch()
+        elif self._saver.is_due():
+            self._save()
 
     def _end_epoch(self) -> None:
         """Evaluates the epoch that ends at this step. Interrupted, it is due again when the training goes on."""
-        state = self._state
-        epochs = state.step // self._plan.steps_per_epoch
+        plan, state = self._plan, self._state
+        epochs = state.step // plan.steps_per_epoch
         with self._reporter.throughput.standing_still():
-            result = evaluate_epoch(epoch=epochs - 1, plan=self._plan, state=state, obey=self._obey)
+            result = evaluate_epoch(epoch=epochs - 1, plan=plan, state=state, obey=self._obey)
         state.evaluated = epochs
         if state.best is None or result.top1 > state.best.top1:
             state.best = Best(top1=result.top1, step=state.step)
@@ -102,14 +129,20 @@ class _Training:
         self._save()
 
     def _evaluation_is_due(self) -> bool:
-        return self._state.step >= (self._state.evaluated + 1) * self._plan.steps_per_epoch
+        """After every `eval_every` epochs, and after the last."""
+        plan, state = self._plan, self._state
+        if state.micro or state.step % plan.steps_per_epoch:
+            return False
+        epochs = state.step // plan.steps_per_epoch
+        return epochs > state.evaluated and (epochs % plan.config.eval_every == 0 or state.step == plan.total_steps)
 
     def _save(self) -> None:
         with self._reporter.throughput.standing_still():
             self._saver.save()
 
     def _obey(self) -> None:
-        desired = self._control.desired()
+        """The first rank's control decides for all, so that none goes on where another stands still."""
+        desired = _WISHES[self._state.ranks.agree(_WISHES.index(self._control.desired()))]
         if desired is not Desired.RUN:
             raise Interrupted(desired)
 

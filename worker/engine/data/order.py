@@ -21,29 +21,43 @@ class Request:
 
 @dataclass(frozen=True)
 class TrainingOrder:
-    """Each epoch is a new permutation, cut into whole batches; what is left over is not seen in that epoch."""
+    """Each epoch is a new permutation, cut into whole batches; what is left over is not seen in that epoch.
+
+    A batch is cut into one part for each rank, and that into micro-batches: `rank` asks for its own.
+    """
 
     images: int
     batch: int
     seed: int
+    rank: int = 0
+    ranks: int = 1
+    accumulation: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
         return self.images // self.batch
 
-    def requests(self, start: int, end: int) -> Iterator[Request]:
-        """The batches of steps start..end-1."""
+    def positions(self, micro: int) -> Indices:
+        """Where this rank's micro-batch lies in the batch."""
+        part = self.batch // (self.ranks * self.accumulation)
+        start = (self.rank * self.accumulation + micro) * part
+        return np.arange(start, start + part)
+
+    def requests(self, start: int, end: int, *, micro: int = 0) -> Iterator[Request]:
+        """The micro-batches of steps start..end-1, the first `micro` of step `start` left out."""
         shuffled: tuple[int, Indices] | None = None
         for step in range(start, end):
             epoch, position = divmod(step, self.steps_per_epoch)
             if shuffled is None or shuffled[0] != epoch:
                 shuffled = epoch, permutation(self.images, "order", self.seed, epoch)
-            yield Request(shuffled[1][position * self.batch : (position + 1) * self.batch], epoch)
+            for part in range(micro if step == start else 0, self.accumulation):
+                yield Request(shuffled[1][position * self.batch + self.positions(part)], epoch)
 
 
-def in_order(images: int, *, batch: int) -> list[Request]:
-    """Every image exactly once; the last batch may be smaller."""
-    return [Request(np.arange(start, min(start + batch, images))) for start in range(0, images, batch)]
+def in_order(images: int, *, batch: int, rank: int = 0, ranks: int = 1) -> list[Request]:
+    """Every image exactly once over all ranks; the last batch may be smaller, the first rank has the most."""
+    own = np.arange(rank, images, ranks)
+    return [Request(own[start : start + batch]) for start in range(0, len(own), batch)]
 
 
 def sample(images: int, *, batch: int, batches: int, seed: int, epoch: int) -> list[Request]:

@@ -1,0 +1,51 @@
+"""What several verbs ask for alike: a configuration, and a refusal in one sentence where it cannot be had."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from pydantic import ValidationError
+
+from worker.contract.config import RunConfig
+from worker.contract.errors import field_errors
+from worker.contract.options import given_settings
+from worker.contract.presets import PRESETS
+
+BAD_INPUT = 2
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def add_preset_option(parser: argparse.ArgumentParser) -> None:
+    names = [preset.name for preset in PRESETS]
+    parser.add_argument("--preset", choices=names, help="settings to begin from; options below replace them")
+
+
+def asked_config(arguments: argparse.Namespace) -> RunConfig:
+    """The preset with what was typed laid over it. Raises ValidationError."""
+    return RunConfig.model_validate({**_preset(arguments.preset), **given_settings(arguments)})
+
+
+def refusing(verb: Verb) -> Verb:
+    """`verb` with bad input said on standard error, a sentence for each field, and exit code 2."""
+    from worker.engine.results import FolderRefused
+
+    @wraps(verb)
+    def answer(arguments: argparse.Namespace) -> int:
+        try:
+            return verb(arguments)
+        except ValidationError as error:
+            for field, sentences in field_errors(error).items():
+                print(f"{field}: {'; '.join(sentences)}", file=sys.stderr)
+        except FolderRefused as refusal:
+            print(refusal, file=sys.stderr)
+        return BAD_INPUT
+
+    return answer
+
+
+def _preset(name: str | None) -> dict[str, object]:
+    return next((preset.config.model_dump(mode="json") for preset in PRESETS if preset.name == name), {})
