@@ -1,3 +1,1 @@
 """The service: the API, the database, the controller and the command line. Of the worker it knows only the contract."""
-
-VERSION = "0.1.0"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
-from backend import VERSION, pages, problems
+from backend import pages, problems
 from backend.announcer import Announcer
 from backend.body_limit import BodyLimit
 from backend.compare.routes import router as comparisons
@@ -24,6 +24,7 @@ from backend.runs.routes import router as runs
 from backend.security import Gate
 from backend.settings import Settings
 from backend.workers.routes import router as workers
+from worker.contract import VERSION
 
 PREFIX = "/api/v1"
 MOST_BYTES_OF_BODY = 1_000_000

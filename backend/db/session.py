@@ -27,7 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -51,6 +51,11 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _postgres_engine(url: str) -> Engine:
+    # A server that was set up in the C locale would hand every text over as bytes.
+    return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"})
 
 
 def _sqlite_engine(url: str) -> Engine:

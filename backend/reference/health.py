@@ -14,12 +14,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from backend import VERSION
 from backend.db.changes import current_change
 from backend.db.tables import ControllerPulse, Run
 from backend.pages import plotly_version
 from backend.parts import PartsOf
 from backend.workers.queries import living_workers
+from worker.contract import VERSION
 
 router = APIRouter(tags=["reference"])
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-import backend
 from tests.api.house import House
+from worker.contract import VERSION
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.datasets import DATASETS
 from worker.contract.names import Metric
@@ -102,7 +102,7 @@ class TestHealth:
         health = house.api.get("/health")
         assert (health["status"], health["database"], health["redis"]) == ("ok", "ok", "ok")
         assert (health["controller"]["alive"], health["workers"], health["change"]) == (True, 1, 1)
-        assert (health["plotly"], health["version"]) == (version("plotly"), backend.VERSION)
+        assert (health["plotly"], health["version"]) == (version("plotly"), VERSION)
 
     def test_names_what_is_missing(self, house: House, tmp_path: Path) -> None:
         alone = House(replace(house.settings, redis_url=f"unix://{tmp_path}/nobody.sock?db=0"))
@@ -115,7 +115,7 @@ class TestHealth:
 
 def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((Path(backend.__file__).parent.parent / "pyproject.toml").read_text())
-    assert project["project"]["version"] == backend.VERSION
+    assert project["project"]["version"] == VERSION
 
 
 def test_the_interface_describes_itself(house: House) -> None:
