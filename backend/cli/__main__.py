@@ -17,7 +17,7 @@ VERBS = {
     "status": "what runs, where it answers, workers and queue",
     "doctor": "check Python, torch, devices, Redis, database and disk",
     "runs": "list, launch, watch, pause, resume, stop runs",
-    "comparisons": "launch and show baselines with their stochastic-depth twins",
+    "comparisons": "launch, show and report baselines with their stochastic-depth twins",
     "datasets": "list what can be trained on, name folders of images",
 }
 #: Answered by the launcher before this module is reached; named here only for suggestions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from backend.cli.run_text import say_comparison
 from backend.cli.runs import add_launch_options, chosen_config
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_service_options(show)
     show.add_argument("id")
     show.set_defaults(carry_out=_show)
+    report = verbs.add_parser("report", help="write one to a page that opens without the service")
+    add_service_options(report)
+    report.add_argument("id")
+    report.add_argument("--out", type=Path, metavar="FILE", help="where to (default: resdrop-ID.html here)")
+    report.set_defaults(carry_out=_report)
 
 
 def _seeds(text: str) -> list[int]:
@@ -83,4 +89,15 @@ def _state(comparison: dict[str, list[dict[str, str]]]) -> str:
 def _show(client: Client, arguments: argparse.Namespace) -> int:
     found = client.comparison(arguments.id)
     say_json(found) if arguments.json else say_comparison(found)
+    return 0
+
+
+def _report(client: Client, arguments: argparse.Namespace) -> int:
+    page = client.comparison_report(arguments.id)
+    path: Path = arguments.out or Path(f"resdrop-{arguments.id}.html")
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"--out {path}: {error.strerror}; name a file that can be written.") from error
+    say_json({"file": str(path)}) if arguments.json else say(str(path))
     return 0

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
+from backend.compare.report import content_disposition, read_report
+from backend.compare.report_page import report_page
+from backend.compare.report_style import CONTENT_SECURITY_POLICY
 from backend.compare.service import NewComparison, launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
 from backend.db.tables import Comparison
@@ -15,6 +19,7 @@ from backend.errors import BadInput
 from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, PartsOf
 from backend.runs.queries import get_runs
+from worker.contract import VERSION
 
 router = APIRouter(tags=["comparisons"])
 
@@ -49,6 +54,22 @@ def get_comparisons(database: DatabaseOf) -> ComparisonList:
 def get_one(database: DatabaseOf, comparison_id: str) -> ComparisonView:
     with database.read() as session:
         return comparison_views(session, [get_comparison(session, comparison_id)])[0]
+
+
+@router.get(
+    "/comparisons/{comparison_id}/report.html",
+    response_class=HTMLResponse,
+    summary="One comparison as a page that opens without the service or a network",
+)
+def get_report(database: DatabaseOf, comparison_id: str) -> HTMLResponse:
+    with database.read() as session:
+        report = read_report(session, comparison_id)
+    headers = {
+        "Content-Disposition": content_disposition(report),
+        "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+    }
+    return HTMLResponse(report_page(report, version=VERSION), headers=headers)
 
 
 @router.get("/compare", summary="Any runs beside each other: settings that differ, and results")

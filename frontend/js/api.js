@@ -66,6 +66,8 @@ export const api = {
   schema: (signal) => request("GET", "/schema", { signal }),
   presets: (signal) => request("GET", "/presets", { signal }),
   datasets: (signal) => request("GET", "/datasets", { signal }),
+  createDataset: (body, key) => request("POST", "/datasets", { body, headers: once(key) }),
+  deleteDataset: (name) => request("DELETE", `/datasets/${at(name)}`),
   workers: (signal) => request("GET", "/workers", { signal }),
 
   runs: (query, signal) => request("GET", "/runs", { query, signal }),
@@ -92,5 +94,6 @@ export const api = {
 export const addresses = {
   live: `${BASE}/live`,
   metricsCsv: (id) => `${BASE}/runs/${at(id)}/metrics.csv`,
+  report: (id) => `${BASE}/comparisons/${at(id)}/report.html`,
   checkpointFile: (id, checkpoint) => `${BASE}/runs/${at(id)}/checkpoints/${at(checkpoint)}/file`,
 };

@@ -122,6 +122,18 @@ def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -
     assert comparison_id in resdrop(service, "comparisons", "list").stdout
 
 
+def test_a_comparison_is_written_to_a_page(service: RunningUp, tmp_path: Path) -> None:
+    made = resdrop(service, "comparisons", "create", "--preset", "demo", "--name", "Ünder way")
+    comparison_id = made.stdout.split()[0]
+    file = tmp_path / "report.html"
+    done = resdrop(service, "comparisons", "report", comparison_id, "--out", str(file))
+    assert (done.returncode, done.stdout) == (0, f"{file}\n"), done.stderr
+    assert "<h1>Ünder way</h1>" in file.read_text(encoding="utf-8")
+    nowhere = resdrop(service, "comparisons", "report", comparison_id, "--out", str(tmp_path))
+    assert nowhere.returncode == 1
+    assert "name a file that can be written" in nowhere.stderr
+
+
 def test_a_folder_gets_a_name_and_loses_it(service: RunningUp, tmp_path: Path) -> None:
     (tmp_path / "train" / "stop").mkdir(parents=True)
     added = resdrop(service, "datasets", "add", "signs", "--dataset", "imagefolder", "--data-dir", str(tmp_path))

@@ -1,3 +1,4 @@
+import { addresses } from "../api.js";
 import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
@@ -22,10 +23,13 @@ const page = (comparison) => html`
         <p class="page__sub">Baseline against stochastic depth ·
         ${comparison.mode} · <time datetime="${comparison.created_at}"
           title="${localTime(comparison.created_at)}">${ago(comparison.created_at)}</time></p></div>
-      <div class="button-row" data-ref="actions">${BUTTONS.map(
+      <div class="button-row"><div class="button-row" data-ref="actions">${BUTTONS.map(
         ([action, label]) => html`<button type="button" class="button"
         data-action="${action}" data-testid="all-${action}">${icon(action)}<span>${label}</span></button>`,
       )}</div>
+        <a class="button" href="${addresses.report(comparison.id)}" target="_blank" rel="noopener"
+          title="A page that opens without ResDrop, to keep or send on" data-testid="report"
+          >${icon("link")}<span>Report</span></a></div>
     </div>
     <ul class="callouts">${(comparison.warnings ?? []).map(
       (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`,

@@ -1,0 +1,185 @@
+"""The report as one page of HTML that needs nothing beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from backend.compare.report import DRAWN, Member, Report
+from backend.compare.report_chart import Curve, chart
+from backend.compare.report_markup import Markup, element
+from backend.compare.report_settings import machine_section, settings_section
+from backend.compare.report_style import CONTENT_SECURITY_POLICY, STYLE
+from backend.compare.report_words import ARM_TITLES, beside, duration, moment, number, percent, points, share, times
+from backend.compare.verdict import Pair, Verdict
+from worker.contract import names
+
+_CHARTS = dict(zip(DRAWN, (("Validation top-1", "%"), ("Validation loss", ""), ("Training loss", "")), strict=True))
+
+
+def report_page(report: Report, *, version: str) -> str:
+    body = element(
+        "body",
+        _header(report),
+        element("h2", "Verdict"),
+        *_verdict(report),
+        element("h2", "Results"),
+        _results(report.members),
+        element("h2", "Curves"),
+        _legend(),
+        element("div", *(_chart(report, metric) for metric in DRAWN), class_="charts"),
+        *settings_section([member.run for member in report.members]),
+        *machine_section([member.run for member in report.members]),
+        element(
+            "footer", f"Made by ResDrop {version} on {moment(report.made_at)} of comparison {report.comparison.id}."
+        ),
+    )
+    return "<!doctype html>\n" + element("html", _head(report), body, lang="en") + "\n"
+
+
+def _head(report: Report) -> Markup:
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=CONTENT_SECURITY_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"{report.comparison.name} · ResDrop report"),
+        element("style", Markup(STYLE)),
+    )
+
+
+def _header(report: Report) -> Markup:
+    comparison = report.comparison
+    what = f"Baseline against stochastic depth, {len(comparison.runs)} runs, {comparison.mode}"
+    when = f"launched {moment(comparison.created_at)}, reported {moment(report.made_at)}"
+    notes = [_note(warning) for warning in comparison.warnings]
+    if not report.is_finished:
+        notes.insert(0, _note(_how_far(report)))
+    return element("header", element("h1", comparison.name), element("p", f"{what} · {when}", class_="muted"), *notes)
+
+
+def _how_far(report: Report) -> str:
+    statuses = [member.status for member in report.members]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    return f"This comparison is not finished: of {len(statuses)} runs {counts}. This is how it stood when reported."
+
+
+def _note(text: str) -> Markup:
+    return element("p", text, class_="note warn")
+
+
+def _verdict(report: Report) -> list[Markup]:
+    verdict = report.comparison.verdict
+    if verdict is None:
+        return [element("p", "There is none yet: it comes when both runs of a pair have completed.", class_="muted")]
+    anecdote = "One pair is an anecdote: seeds alone move these numbers."
+    return [
+        element("p", _sentence(verdict), class_="sentence"),
+        _tiles(report, verdict),
+        _pairs(verdict.pairs),
+        *([element("p", anecdote, class_="note")] if len(verdict.pairs) == 1 else []),
+    ]
+
+
+def _sentence(verdict: Verdict) -> str:
+    difference, ratio = verdict.mean_difference, verdict.mean_time_ratio
+    if difference is None:
+        reached = "finished"
+    elif abs(difference) < 0.005:
+        reached = "reached the same top-1"
+    else:
+        reached = f"reached {abs(difference):.2f} points {'more' if difference > 0 else 'less'} top-1"
+    took = f" and took {times(ratio)} the training time" if ratio is not None else ""
+    over = f", on average over {len(verdict.pairs)} pairs" if len(verdict.pairs) > 1 else ""
+    return f"With stochastic depth the network {reached}{took}{over}."
+
+
+def _tiles(report: Report, verdict: Verdict) -> Markup:
+    seeds = len({run.seed for run in report.comparison.runs})
+    rows = (
+        ("Difference of last top-1", points(verdict.mean_difference), "points, stochastic depth less baseline"),
+        ("Training time", times(verdict.mean_time_ratio), beside(verdict.mean_time_ratio, "the baseline")),
+        ("Compute in training", share(report.compute), beside(report.compute, "the full network")),
+        ("Pairs completed", str(len(verdict.pairs)), f"of {seeds}"),
+    )
+    tiles = [
+        element("div", element("dt", title), element("dd", value, element("small", text)))
+        for title, value, text in rows
+    ]
+    return element("dl", *tiles, class_="tiles")
+
+
+def _pairs(pairs: Sequence[Pair]) -> Markup:
+    head = ("Seed", "Baseline top-1", "SD top-1", "Difference", "Baseline time", "SD time", "Ratio")
+    rows = [
+        (
+            str(pair.seed),
+            percent(pair.baseline.last_top1),
+            percent(pair.sd.last_top1),
+            points(pair.difference),
+            duration(pair.baseline.seconds),
+            duration(pair.sd.seconds),
+            times(pair.time_ratio),
+        )
+        for pair in pairs
+    ]
+    return table("Pairs", head, rows)
+
+
+def _results(members: Sequence[Member]) -> Markup:
+    head = (
+        *("Seed", "Arm", "Status", "Best top-1", "Last top-1", "Last top-5", "Val. loss", "Train. loss"),
+        *("Time", "Compute", "Epochs"),
+    )
+    return table("Results", head, [_result(member) for member in members])
+
+
+def _result(member: Member) -> tuple[str, ...]:
+    run, last = member.run, member.run.latest.get
+    best = percent(run.best_top1) + (f" (epoch {run.best_epoch:g})" if run.best_epoch is not None else "")
+    return (
+        str(run.config["seed"]),
+        _arm(run.arm),
+        member.status,
+        best,
+        percent(last(names.Metric.VAL_TOP1)),
+        percent(last(names.Metric.VAL_TOP5)),
+        number(last(names.Metric.VAL_LOSS)),
+        number(last(names.Metric.TRAIN_LOSS)),
+        duration(run.elapsed_seconds),
+        share(member.compute),
+        f"{run.epoch:g} of {run.config['epochs']}",
+    )
+
+
+def table(label: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """The first cell of each row names it. It scrolls by itself where the page is narrower."""
+    titles = element("thead", element("tr", *(element("th", title, scope="col") for title in head)))
+    body = [
+        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
+    ]
+    whole = element("table", titles, element("tbody", *body))
+    return element("div", whole, class_="scroller", tabindex="0", role="group", aria_label=label)
+
+
+def _legend() -> Markup:
+    marks = [element("span", element("span", class_=f"mark {arm}"), title) for arm, title in ARM_TITLES.items()]
+    return element("p", *marks, class_="legend")
+
+
+def _chart(report: Report, metric: names.Metric) -> Markup:
+    title, unit = _CHARTS[metric]
+    curves = [
+        Curve(
+            name=f"{_arm(member.run.arm)}, seed {member.run.config['seed']}",
+            arm=member.run.arm or "",
+            xs=member.curves[metric].x,
+            values=member.curves[metric].values,
+        )
+        for member in report.members
+    ]
+    return chart(title, curves, x_title="epoch", unit=unit)
+
+
+def _arm(arm: str | None) -> str:
+    return ARM_TITLES.get(arm or "", arm or "")

@@ -1,0 +1,61 @@
+"""Figures as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+NONE = "–"
+ARM_TITLES = {"baseline": "Baseline", "sd": "Stochastic depth"}
+
+
+def percent(value: float | None) -> str:
+    """An accuracy, which is in percent already."""
+    return NONE if value is None else f"{value:.2f} %"
+
+
+def share(value: float | None) -> str:
+    return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def beside(ratio: float | None, other: str) -> str:
+    """What a ratio saves: 0.82 beside the baseline is 18 % less than the baseline."""
+    if ratio is None:
+        return "not known"
+    less = round(100 * (1 - ratio))
+    return f"{abs(less)} % {'less' if less > 0 else 'more'} than {other}" if less else f"as much as {other}"
+
+
+def points(difference: float | None) -> str:
+    """Percentage points, with their sign."""
+    return NONE if difference is None else f"{difference:+.2f}".replace("-", "−")
+
+
+def times(ratio: float | None) -> str:
+    return NONE if ratio is None else f"{ratio:.2f}×"
+
+
+def number(value: float | None) -> str:
+    return NONE if value is None else f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """4.2 s, 3m 05s, 2h 14m."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+
+
+def moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def setting(value: object, unit: str = "") -> str:
+    """A value of the configuration; its unit is in the plural."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{shown} {unit.removesuffix('s') if shown == '1' else unit}".strip()

@@ -1,0 +1,242 @@
+"""The report of a comparison: one page that says all of it and needs nothing beside itself."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from backend.client import Client
+from backend.compare.report_chart import Curve, Scale, chart, line, ticks
+from tests.api.house import QUICK, House, on_both
+
+HOSTILE = """<script>window.hit = 1</script>"'&<img src=x onerror="window.hit = 1">"""
+VOID = {"meta", "line"}
+
+
+class Balanced(HTMLParser):
+    """The texts of a page, whose elements have to close in the order in which they open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.texts)
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
+def launched(house: House, **body: Any) -> Any:
+    return house.api.post("/comparisons", {"config": QUICK} | body, status=201)
+
+
+def finished(house: House, **body: Any) -> Any:
+    """A comparison whose runs are all completed; stochastic depth loses half a point and saves a fifth of the time."""
+    made = launched(house, **body)
+    for run in made["runs"]:
+        is_sd = run["arm"] == "sd"
+        last = 98.0 - 0.5 * is_sd
+        compute = {"sd_compute": lambda step: 0.7 if step % 2 else 0.8} if is_sd else {}
+        house.points(run["id"], range(1, 31), train_loss=lambda step: 2 / step, **compute)
+        house.points(run["id"], range(10, 31, 10), val_top1=lambda step, end=last: end - (30 - step), val_loss=float)
+        facts = {"device": "cpu", "parameters": 272474, "versions": {"torch": "2.14.1"}}
+        house.move(run["id"], "completed", elapsed_seconds=80.0 if is_sd else 100.0, epoch=3.0, facts=facts)
+    return made
+
+
+def report(house: House, comparison: Any) -> Balanced:
+    answer = house.client.get(f"/api/v1/comparisons/{comparison['id']}/report.html")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Balanced(answer.text)
+
+
+@on_both
+class TestWhatItTells:
+    def test_the_verdict_is_that_of_the_interface(self, house: House) -> None:
+        made = finished(house, seeds=[3, 4])
+        verdict = house.api.get(f"/comparisons/{made['id']}")["verdict"]
+        assert (verdict["mean_difference"], verdict["mean_time_ratio"]) == (-0.5, 0.8)
+        text = report(house, made).text
+        assert "reached 0.50 points less top-1 and took 0.80× the training time, on average over 2 pairs." in text
+        assert "20 % less than the baseline" in text
+        assert "25 % less than the full network" in text
+
+    def test_every_run_has_its_row(self, house: House) -> None:
+        made = finished(house, seeds=[3, 4])
+        texts = report(house, made).texts
+        assert texts.count("Baseline") == texts.count("Stochastic depth") - 1 == 3  # rows and legend; once a setting
+        assert "98.00 % (epoch 3)" in texts
+        assert "97.50 % (epoch 3)" in texts
+
+    def test_settings_are_told_with_what_their_defaults_come_to(self, house: House) -> None:
+        texts = report(house, finished(house, seeds=[3, 4])).texts
+        told = dict(pairwise(texts))
+        assert told["Stochastic depth"] == "baseline: no; stochastic depth: yes"
+        assert (told["Seed"], told["Learning rate"], told["Batch"]) == ("3, 4", "0.05", "128 images")
+        assert (told["parameters"], told["torch"]) == ("272,474", "2.14.1")
+
+    def test_curves_have_a_line_for_each_run(self, house: House) -> None:
+        page = report(house, finished(house, seeds=[3, 4]))
+        assert [attributes["aria-label"].partition(";")[0] for tag, attributes in page.elements if tag == "svg"] == [
+            "Validation top-1",
+            "Validation loss",
+            "Training loss",
+        ]
+        paths = [attributes["class"] for tag, attributes in page.elements if tag == "path"]
+        assert paths == ["baseline", "sd", "baseline", "sd"] * 3
+        assert page.text.count("Stochastic depth, seed 4") == 3
+
+
+class TestBeforeTheEnd:
+    def test_it_says_how_far_it_has_come(self, house: House) -> None:
+        made = launched(house)
+        house.points(made["runs"][0]["id"], range(1, 5), train_loss=float)
+        house.move(made["runs"][0]["id"], "running")
+        text = report(house, made).text
+        assert "This comparison is not finished: of 2 runs 1 running, 1 queued." in text
+        assert "There is none yet" in text
+        assert text.count("Nothing was measured.") == 2
+
+    def test_a_pair_that_is_done_is_told_while_others_go_on(self, house: House) -> None:
+        made = launched(house, seeds=[0, 1])
+        for run in made["runs"][:2]:
+            house.move(run["id"], "completed", latest={"val/top1": 90.0}, elapsed_seconds=10.0)
+        text = report(house, made).text
+        assert "not finished: of 4 runs 2 completed, 2 queued" in text
+        assert "reached the same top-1 and took 1.00× the training time" in text
+        assert "One pair is an anecdote" in text
+
+    def test_runs_that_were_deleted_are_left_out(self, house: House) -> None:
+        made = finished(house)
+        house.client.delete(f"/api/v1/runs/{made['runs'][0]['id']}")
+        page = report(house, made)
+        assert [attributes["class"] for tag, attributes in page.elements if tag == "path"] == ["sd"] * 3
+        assert "There is none yet" in page.text
+
+    def test_a_configuration_of_another_version_is_told_as_it_is(self, house: House) -> None:
+        made = finished(house)
+        for run in made["runs"]:
+            house.move(run["id"], "queued", config=house.api.run(run["id"])["config"] | {"epochs": -1})
+        texts = report(house, made).texts
+        assert dict(pairwise(texts))["Learning rate"] == "not set"
+
+
+class TestTheFile:
+    def test_its_name_says_what_it_is(self, house: House) -> None:
+        def named(name: str) -> str:
+            made = launched(house, name=name)
+            answer = house.client.get(f"/api/v1/comparisons/{made['id']}/report.html")
+            return str(answer.headers["Content-Disposition"]).replace(made["id"], "ID")
+
+        assert named("Digits, 3 seeds") == 'inline; filename="resdrop-Digits-3-seeds-ID.html"'
+        assert named('a"; filename=../b') == 'inline; filename="resdrop-a-filename-b-ID.html"'
+        assert named("数字") == (
+            "inline; filename=\"resdrop-ID.html\"; filename*=UTF-8''resdrop-%E6%95%B0%E5%AD%97-ID.html"
+        )
+        assert len(named("x" * 200)) < 140
+
+    def test_it_may_fetch_and_run_nothing(self, house: House) -> None:
+        answer = house.client.get(f"/api/v1/comparisons/{finished(house)['id']}/report.html")
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "unsafe" not in policy
+        assert not re.search(r"https?:|//|<script|<link|<img|url\(", answer.text)
+        assert len(answer.content) < 60_000
+
+    def test_a_comparison_that_is_not_there(self, house: House) -> None:
+        answer = house.client.get("/api/v1/comparisons/c_nothing/report.html")
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+    def test_the_python_client_gets_it(self, house: House) -> None:
+        made = launched(house, name="by the client")
+        with house.served() as url, Client(url) as client:
+            assert "by the client" in client.comparison_report(made["id"])
+
+    @pytest.mark.browser
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1440, 390])
+    def test_it_opens_from_the_disk(
+        self, house: House, browser: Browser, tmp_path: Path, width: int, scheme: str
+    ) -> None:
+        made = finished(house, name=HOSTILE, seeds=[0, 1])
+        file = tmp_path / "report.html"
+        file.write_bytes(house.client.get(f"/api/v1/comparisons/{made['id']}/report.html").content)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+        )
+        page = context.new_page()
+        asked: list[str] = []
+        complaints: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(file.as_uri())
+        assert (asked, complaints) == ([file.as_uri()], [])
+        assert page.locator("h1").inner_text() == HOSTILE
+        assert page.evaluate("window.hit") is None
+        assert page.locator("img, script").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(15, 16, 20)" if scheme == "dark" else "rgb(255, 255, 255)"
+        )
+        letters = page.locator("svg text").first.evaluate(
+            "text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a"
+        )
+        assert letters >= 9
+        context.close()
+
+
+class TestCharts:
+    @pytest.mark.parametrize(
+        ("low", "high", "expected"),
+        [
+            (0, 90, [0, 20, 40, 60, 80]),
+            (97.31, 97.44, [97.32, 97.34, 97.36, 97.38, 97.4, 97.42, 97.44]),
+            (-1e-9, 1e-9, [-1e-9, -5e-10, 0, 5e-10, 1e-9]),
+            (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        ],
+    )
+    def test_ticks_are_round_numbers(self, low: float, high: float, expected: list[float]) -> None:
+        assert ticks(low, high) == pytest.approx(expected)
+
+    def test_what_was_not_finite_is_a_gap_and_a_point_alone_is_a_dot(self) -> None:
+        curve = Curve("run", "sd", xs=[0, 1, 2, 3], values=[0.0, None, 2.0, 3.0])
+        same = Scale(0, 10, 0, 10)
+        assert line(curve, same, same) == "M0.0 0.0 h0 M2.0 2.0 L3.0 3.0 h0"
+
+    @pytest.mark.parametrize("values", [[5.0], [5.0, 5.0], [0.0, 0.0], [1e30, 1e30], [1e-30]])
+    def test_a_curve_without_height_is_drawn(self, values: list[float]) -> None:
+        drawn = chart("flat", [Curve("run", "sd", xs=range(len(values)), values=values)], x_title="epoch")
+        assert "nan" not in drawn
+        assert "<path" in drawn
