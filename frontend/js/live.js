@@ -1,4 +1,4 @@
-const KINDS = ["run", "points", "rewound", "deleted", "comparison", "log", "workers"];
+const KINDS = ["run", "points", "rewound", "deleted", "comparison", "log", "workers", "datasets"];
 
 // The service beats every 5 s; after three missed ones the connection is taken for dead, whatever the browser thinks.
 const SILENCE_MS = 16_000;

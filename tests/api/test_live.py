@@ -205,7 +205,8 @@ class TestCompleteness:
 
     def test_numbers_only_grow(self, house: House, url: str) -> None:
         run_id = house.api.launch()
-        with open_page(url, since=0, runs=run_id) as page:
+        since = house.api.get("/health")["change"]
+        with open_page(url, since=since, runs=run_id) as page:
             for step in range(1, 20):
                 house.points(run_id, range(step, step + 1), train_loss=float)
             page.wait_for("run", lambda run: run["progress"]["step"] == 19)

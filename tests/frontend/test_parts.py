@@ -142,3 +142,18 @@ def test_the_same_launch_keeps_its_key_and_another_gets_its_own(run: Run) -> Non
         "return [keyOf({a: 1}), keyOf({a: 1}), keyOf({a: 2})]; }",
     )
     assert keys == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/Street_Signs/", "street-signs"),
+        ("/data/2026.images", "2026-images"),
+        ("/data/__x__", "x"),
+        ("/", ""),
+        ("/数字", ""),
+        ("/" + "a" * 63 + "-b", "a" * 63),
+    ],
+)
+def test_a_folder_suggests_a_name_that_it_may_have(run: Run, path: str, name: str) -> None:
+    assert run("components/register-dialog", "(m, path) => m.slugOf(path)", path) == name

@@ -48,7 +48,7 @@ export function createConfigForm(answer) {
     set config(config) {
       this.texts = textsOf(definitions, config);
     },
-    has: (name) => byName.has(name),
+    field: (name) => byName.get(name),
     focus: (name) => byName.get(name)?.focus(),
     /** Puts each sentence beside its field; resolves what belongs to none into the returned list. */
     showErrors(errors) {

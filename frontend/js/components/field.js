@@ -9,6 +9,15 @@ function choices(field) {
   return [...empty, ...field.choices.map((choice) => option(choice, choice))];
 }
 
+// Keeps a name that is offered apart from a value that is spelt alike.
+const OFFERED = "offered:";
+
+const groupOf = (heading, names) => html`
+  <optgroup label="${heading}">${names.map(
+    ({ name, label, of }) => html`<option value="${OFFERED + name}" data-name="${name}" data-of="${of}"
+      >${label}</option>`,
+  )}</optgroup>`;
+
 const attributes = (field) => html`id="f-${field.name}" name="${field.name}" data-ref="control"
   data-testid="field-${field.name}" aria-describedby="h-${field.name} e-${field.name}"`;
 
@@ -45,11 +54,25 @@ export function createField(field) {
     node,
     field,
     get text() {
-      return isSwitch ? String(input.checked) : input.value;
+      return isSwitch ? String(input.checked) : (input.selectedOptions?.[0]?.dataset.of ?? input.value);
     },
     set text(text) {
       if (isSwitch) input.checked = text === "true";
       else input.value = text;
+    },
+    /** Offers in a list, under a heading, names {name, label, of} that stand for its value `of`; picks none of them. */
+    offer(heading, names) {
+      const { text } = this;
+      input.querySelector("optgroup")?.remove();
+      if (names.length) input.append(element(groupOf(heading, names)));
+      input.value = text;
+    },
+    /** The name that is picked of those offered, null while it is a plain value. */
+    get picked() {
+      return input.selectedOptions?.[0]?.dataset.name ?? null;
+    },
+    set picked(name) {
+      input.value = name === null ? this.text : OFFERED + name;
     },
     /** Shows what an empty control stands for. */
     showDefault(value) {

@@ -5,6 +5,7 @@ import { icon } from "../icons.js";
 import { KINDS, SET_BY_PAIR, checkedConfig, keyKeeper, launchBody } from "../launch.js";
 import { paths } from "../router.js";
 import { createConfigForm } from "./config-form.js";
+import { createDatasetNames } from "./dataset-names.js";
 import { createLaunchPanel } from "./launch-panel.js";
 import { createMetaForm } from "./meta-form.js";
 import { createPresetChooser } from "./preset-chooser.js";
@@ -46,9 +47,14 @@ export async function newPage(container, app) {
   const root = element(page());
   container.append(root);
   try {
-    const [schema, presets] = await Promise.all([app.api.schema(app.signal), app.api.presets(app.signal)]);
+    const { api, signal } = app;
+    const [schema, presets, datasets] = await Promise.all([
+      api.schema(signal),
+      api.presets(signal),
+      api.datasets(signal),
+    ]);
     const source = await sourceOf(app, presets.items);
-    if (!app.signal.aborted) build({ root, app, schema, presets: presets.items, source });
+    if (!signal.aborted) build({ root, app, schema, presets: presets.items, datasets: datasets.items, source });
   } catch (error) {
     if (error.name === "AbortError") return;
     fill(
@@ -86,7 +92,7 @@ function presetSource(preset) {
   };
 }
 
-function build({ root, app, schema, presets, source }) {
+function build({ root, app, schema, presets, datasets, source }) {
   const parts = {
     ...refs(root),
     form: createConfigForm(schema),
@@ -94,6 +100,7 @@ function build({ root, app, schema, presets, source }) {
     panel: createLaunchPanel(),
     chooser: createPresetChooser(presets),
   };
+  parts.names = createDatasetNames({ form: parts.form, items: datasets, app });
   parts.presets.append(parts.chooser.node);
   parts.meta.append(parts.metaForm.node);
   parts.config.append(parts.form.node);
@@ -160,6 +167,7 @@ function show(page) {
   setText(parts.from, `Starting from ${state.source.title}.`);
   parts.chooser.mark(state.source.preset);
   parts.form.countAdvancedChanges();
+  parts.names.show();
   setKind(page, state.kind);
   check(page);
 }
@@ -178,6 +186,7 @@ function changed(page) {
   const { parts, state } = page;
   saveDraft({ source: state.source.key, texts: parts.form.texts, meta: parts.metaForm.texts, kind: state.kind });
   parts.form.countAdvancedChanges();
+  parts.names.show();
   clearTimeout(page.timer);
   page.timer = setTimeout(() => check(page), CHECK_AFTER_MS);
 }
