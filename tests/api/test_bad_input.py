@@ -44,7 +44,7 @@ BAD_CONFIGS: list[tuple[dict[str, Any], str, str]] = [
     ({"dataset": "cifar10", "data_dir": "/x\0"}, "data_dir", "not an absolute path"),
     ({"dataset": "cifar10", "data_dir": "/" + "x" * 3000}, "data_dir", "there is no folder"),
     ({"min_lr": 1.0, "lr": 0.1}, "min_lr", "lower it below that"),
-    ({"sd_mode": "row"}, "sd_mode", "'row'"),
+    ({"sd_mode": "column"}, "sd_mode", "'column'"),
     ({"flip": "perhaps"}, "flip", "'perhaps'"),
     ({"epoch": 3}, "epoch", "there is no setting 'epoch'"),
 ]
