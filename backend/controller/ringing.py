@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session, aliased
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker
 from backend.doorbell import Doorbell, spec_of
-from worker.contract.config import Device, RunConfig
+from worker.contract.config import RunConfig
+from worker.contract.devices import choose_devices
 from worker.contract.messages import RunSpec
 from worker.contract.status import Desired, RunStatus
 
@@ -102,13 +103,13 @@ def _fresh_workers(session: Session) -> Sequence[Worker]:
 
 
 def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: dict[str, list[str]]) -> bool:
-    """Takes a device for `run` out of `free`, of a worker that has the storage root of its newest checkpoint."""
+    """Takes the devices for `run` out of `free`, of a worker that has the storage root of its newest checkpoint."""
     newest = session.execute(_checkpoints(run).limit(1)).scalar()
-    on_gpu = run.config.get("device") == Device.CUDA
+    config = RunConfig.model_validate(run.config)
     for worker in workers:
-        suitable = [name for name in free[worker.id] if name.startswith("cuda") or not on_gpu]
-        if suitable and (newest is None or worker.root_id == newest.root_id):
-            free[worker.id].remove(suitable[0])
+        chosen = choose_devices(free[worker.id], devices=config.devices, device=config.device)
+        if chosen and (newest is None or worker.root_id == newest.root_id):
+            free[worker.id] = [name for name in free[worker.id] if name not in chosen]
             return True
     return False
 
@@ -116,7 +117,7 @@ def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: di
 def _checkpoints(run: Run) -> Select[Checkpoint]:
     """In the order in which they are tried: the newest attempt's first, each attempt's latest first."""
     of_run = select(Checkpoint).where(Checkpoint.run_id == run.id)
-    return of_run.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
+    return of_run.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc(), Checkpoint.id.desc())
 
 
 def _spec(session: Session, run: Run) -> RunSpec:

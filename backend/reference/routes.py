@@ -29,6 +29,8 @@ class PresetView(BaseModel):
     title: str
     description: str
     config: dict[str, Any]
+    published: str
+    source: str
 
 
 class PresetList(BaseModel):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import Run, Worker
 from worker.contract.config import Device
+from worker.contract.devices import choose_devices
 from worker.contract.status import RunStatus
 
 
@@ -54,8 +55,10 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
         workers = [worker for worker in workers if worker.root_id in roots]
         if not workers:
             return f"a worker that has the storage with its checkpoints ({', '.join(sorted(roots))})"
-    on_gpu = run.config.get("device") == Device.CUDA
-    if on_gpu and not any(name.startswith("cuda") for worker in workers for name in worker.devices):
-        return "a worker with a GPU"
-    free = [name for worker in workers for name in worker.free_devices if name.startswith("cuda") or not on_gpu]
-    return "a worker to take it" if free else "a free device"
+    devices = int(run.config.get("devices", 1))
+    device = Device(run.config.get("device", Device.AUTO))
+    if not any(choose_devices(worker.devices, devices=devices, device=device) for worker in workers):
+        return "a worker with a GPU" if devices == 1 else f"a worker with {devices} GPUs"
+    if any(choose_devices(worker.free_devices, devices=devices, device=device) for worker in workers):
+        return "a worker to take it"
+    return "a free device" if devices == 1 or device is Device.CPU else f"{devices} free devices of one worker"

@@ -114,7 +114,7 @@ class TestHealth:
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    project = tomllib.loads((Path(backend.__file__).parent.parent / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
 
 

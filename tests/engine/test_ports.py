@@ -15,6 +15,7 @@ import pytest
 from tests.engine.parts import InterruptAfter, Recorder
 from worker.contract.messages import Point
 from worker.contract.status import Desired
+from worker.engine.checkpoint import checkpoint_path, newest_first
 from worker.engine.outcome import Best, Ending, Outcome
 from worker.engine.ports import Control, MetricSink, NullControl, NullSink, RunStarted, SavedCheckpoint
 from worker.engine.signals import SignalControl
@@ -33,7 +34,7 @@ SINKS: dict[str, Callable[[Path], MetricSink]] = {
     "log": lambda folder: LogFile(folder / "train.log"),
     "summary": lambda folder: SummaryFile(folder / "summary.json"),
     "tensorboard": lambda folder: TensorBoardEvents(folder / "tensorboard"),
-    "keeper": lambda folder: CheckpointKeeper(folder),
+    "keeper": lambda folder: CheckpointKeeper(folder, newest=2),
     "console": lambda folder: Console(io.StringIO()),  # noqa: ARG005
     "fan out": lambda folder: FanOut([NullSink(), HistoryFile(folder / "history.csv")]),
 }
@@ -175,10 +176,19 @@ def test_a_failure_is_in_the_summary_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_the_two_newest_checkpoints_and_the_best_are_kept(tmp_path: Path) -> None:
-    keeper = CheckpointKeeper(tmp_path)
+    keeper = CheckpointKeeper(tmp_path, newest=2)
     for step, best in ((5, False), (10, True), (15, False), (20, False), (25, False)):
         keeper.checkpoint(saved(tmp_path, step, best=best))
-    assert sorted(int(path.stem[5:]) for path in tmp_path.iterdir()) == [10, 20, 25]
+    assert [path.name for path in newest_first(tmp_path)] == [f"step-{step:08d}.pt" for step in (25, 20, 10)]
+    assert (tmp_path / "last.pt").resolve() == newest_first(tmp_path)[0].resolve()
+    assert (tmp_path / "best.pt").resolve() == newest_first(tmp_path)[-1].resolve()
+
+
+def test_a_checkpoint_between_micro_batches_is_newer_than_that_of_its_step(tmp_path: Path) -> None:
+    paths = [checkpoint_path(tmp_path, 9), checkpoint_path(tmp_path, 10), checkpoint_path(tmp_path, 10, micro=2)]
+    for path in paths:
+        path.touch()
+    assert newest_first(tmp_path) == paths[::-1]
 
 
 def test_the_log_has_the_time_of_each_line(tmp_path: Path) -> None:

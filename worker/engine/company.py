@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def company(config: RunConfig, *, resume: Path | None) -> Iterator[Ranks]:
         yield ALONE
         return
     device_of(config)
-    if "RANK" in os.environ:
-        with _joined(config, rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"])) as ranks:
+    if (rank := launched_rank()) is not None:
+        with _joined(config, rank=rank, count=int(os.environ["WORLD_SIZE"])) as ranks:
             yield ranks
         return
     port = _free_port()
@@ -55,6 +55,11 @@ def company(config: RunConfig, *, resume: Path | None) -> Iterator[Ranks]:
         finally:
             for name in _MEETING:
                 os.environ.pop(name, None)
+
+
+def launched_rank() -> int | None:
+    """This process's rank, where a launcher such as torchrun has started it."""
+    return int(os.environ["RANK"]) if "RANK" in os.environ else None
 
 
 _MEETING = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -110,20 +115,29 @@ class _Others:
     def end(self) -> None:
         """Ranks that are done end by themselves; the rest is killed."""
         for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.close()
+            _dismiss(process)
         for process in self._processes:
             try:
                 process.wait(timeout=FAREWELL_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for listener in self._listeners:
+            listener.join()
 
     def _listen(self, rank: int, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        words = process.stdout.read().strip()
+        with process.stdout as said:
+            words = said.read().strip()
         if process.wait() != 0:
             self._said[rank] = words or f"exit code {process.returncode}; see the log"
+
+
+def _dismiss(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    # It may be gone already.
+    with suppress(BrokenPipeError), process.stdin:
+        process.stdin.write("done\n")
 
 
 @contextmanager
@@ -142,13 +156,11 @@ def _others(config: RunConfig, *, port: int, resume: Path | None) -> Iterator[_O
 
 
 def _start(rank: int) -> subprocess.Popen[str]:
-    """A session of its own, so that Ctrl-C reaches the first rank alone, which decides for all."""
     return subprocess.Popen(
         [sys.executable, "-m", "worker.engine.rank", str(rank)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
 
 

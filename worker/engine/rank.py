@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +18,9 @@ LOST_PARENT = 3
 
 def main() -> NoReturn:
     order = json.loads(sys.stdin.readline())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A signal often reaches the whole group; the first rank decides for all.
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     wait_politely()
     try:
@@ -46,13 +50,10 @@ def _train(order: dict[str, object]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Its end of the pipe closes with it, however it dies. What is left to do here takes moments."""
-    sys.stdin.read()
-    threading.Event().wait(FAREWELL_SECONDS)
-    os._exit(LOST_PARENT)
+    """Its end of the pipe closes with it, however it dies, without the word that all is done."""
+    if not sys.stdin.readline():
+        os._exit(LOST_PARENT)
 
-
-FAREWELL_SECONDS = 10.0
 
 if __name__ == "__main__":
     main()

@@ -56,7 +56,7 @@ class Saver:
 
     def _write(self, content: dict[str, object], elapsed_seconds: float) -> None:
         state = self._state
-        path = checkpoint.checkpoint_path(self._folder, state.step)
+        path = checkpoint.checkpoint_path(self._folder, state.step, micro=state.micro)
         written = checkpoint.save(content, path)
         self._sink.checkpoint(
             SavedCheckpoint(
@@ -66,7 +66,7 @@ class Saver:
                 size_bytes=written.size_bytes,
                 sha256=written.sha256,
                 elapsed_seconds=elapsed_seconds,
-                best=state.best is not None and state.best.step == state.step,
+                best=state.best is not None and state.best.step == state.step and not state.micro,
             )
         )
 

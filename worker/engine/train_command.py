@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -17,13 +18,14 @@ from worker.engine.checkpoint import (
     load,
     newest_first,
 )
+from worker.engine.company import launched_rank
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
-from worker.engine.ports import MetricSink
+from worker.engine.ports import MetricSink, NullControl, NullSink
 from worker.engine.results import FolderRefused, ResultsFolder
-from worker.engine.signals import SignalControl
+from worker.engine.signals import HEEDED, SignalControl
 from worker.engine.sinks.console import Console
 from worker.engine.sinks.fanout import FanOut
 from worker.engine.sinks.history import HistoryFile
@@ -42,6 +44,8 @@ def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
     try:
         dataset = open_dataset(config)
         execution.settle(config)
+        if launched_rank():
+            return _follow(folder, config, dataset)
         with folder.locked():
             if fresh:
                 folder.clear()
@@ -61,7 +65,7 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     if events is None:
         told.notice("no TensorBoard events: pip install tensorboard to have them")
     resume = newest_sound_checkpoint(folder.checkpoints, told)
-    keeper = CheckpointKeeper(folder.checkpoints, best=_best_checkpoint(folder, resume))
+    keeper = CheckpointKeeper(folder.checkpoints, newest=config.keep_checkpoints, best=_best_checkpoint(folder, resume))
     sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
     control = SignalControl(heard=_say_pausing)
     try:
@@ -88,6 +92,23 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     summary.finish(outcome)
     told.log(_farewell(outcome, folder))
     return 0 if outcome.ending is Ending.COMPLETED else BY_SIGNAL + (control.received or 0)
+
+
+def _follow(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int:
+    """A rank that a launcher has started beside the first: it obeys, and neither tells nor writes anything."""
+    for number in HEEDED:
+        # torchrun hands a signal to all; the first rank decides what it means.
+        signal.signal(number, signal.SIG_IGN)
+    resume = newest_sound_checkpoint(folder.checkpoints, NullSink())
+    train(
+        config,
+        sink=NullSink(),
+        control=NullControl(),
+        checkpoints=folder.checkpoints,
+        resume=resume,
+        dataset=dataset,
+    )
+    return 0
 
 
 def _say_pausing() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from worker.contract.config import Device
+from worker.contract.devices import choose_devices
 
 _NAME = re.compile(r"(cpu|cuda):\d+")
 _NVIDIA_SMI_SECONDS = 20
@@ -36,14 +37,15 @@ class Slots:
         self._free = list(self.all)
         self._lock = threading.Lock()
 
-    def take(self, count: int, *, device: Device) -> tuple[Slot, ...] | None:
-        """`count` slots that suit `device`, or None when there are not so many free."""
+    def take(self, devices: int, *, device: Device) -> tuple[Slot, ...] | None:
+        """The slots of a run on so many devices (see `choose_devices`), or None when they are not free."""
         with self._lock:
-            taken = _suitable(self._free, device)[:count]
-            if len(taken) < count:
+            names = choose_devices([slot.name for slot in self._free], devices=devices, device=device)
+            if names is None:
                 return None
+            taken = tuple(slot for slot in self._free if slot.name in names)
             self._free = [slot for slot in self._free if slot not in taken]
-            return tuple(taken)
+            return taken
 
     def give_back(self, slots: Iterable[Slot]) -> None:
         with self._lock:
@@ -60,13 +62,6 @@ class Slots:
     def threads_each(self) -> int:
         """A slot's share of the CPUs that this process may use."""
         return max(1, _cpus() // len(self.all))
-
-
-def _suitable(free: list[Slot], device: Device) -> list[Slot]:
-    """A run on the CPU takes a GPU's slot only when no other is left; one for a GPU takes nothing else."""
-    if device is Device.CUDA:
-        return [slot for slot in free if slot.is_gpu]
-    return sorted(free, key=lambda slot: slot.is_gpu is (device is Device.CPU))
 
 
 def find_slots(wanted: str | None = None, *, environment: Mapping[str, str] = os.environ) -> list[Slot]:

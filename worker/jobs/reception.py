@@ -47,7 +47,7 @@ class Reception:
         self._wake = wake
         self._reports = LineReader(group.messages)
         self._output = LineReader(group.output)
-        self._retention = Retention(assignment.spec.checkpoints)
+        self._retention = Retention(assignment.spec.checkpoints, newest=assignment.spec.config.keep_checkpoints)
         self._points: list[Point] = []
         self._points_said_at = 0.0
 

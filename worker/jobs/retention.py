@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 from worker.contract.messages import CheckpointRef
 
-_NEWEST = 2
-
 
 @dataclass(frozen=True)
 class _Kept:
@@ -20,10 +18,11 @@ class _Kept:
 
 
 class Retention:
-    """Keeps the newest two that are in SQL and the best; an own one has to be in SQL before anything goes."""
+    """Keeps the `newest` that are in SQL and the best; an own one has to be in SQL before anything goes."""
 
-    def __init__(self, earlier: Iterable[CheckpointRef]) -> None:
+    def __init__(self, earlier: Iterable[CheckpointRef], *, newest: int) -> None:
         """`earlier`: of the attempts before, newest first."""
+        self._newest = newest
         self._kept = [_Kept(ref.path, ref.best) for ref in reversed(list(earlier))]
 
     def note_saved(self, path: str, *, best: bool, seq: int) -> None:
@@ -39,6 +38,6 @@ class Retention:
             return []
         sound = [kept for kept in in_sql if not kept.is_damaged]
         best = [kept for kept in sound if kept.best]
-        surplus = [kept for kept in in_sql if kept not in (*sound[-_NEWEST:], *best[-1:])]
+        surplus = [kept for kept in in_sql if kept not in (*sound[-self._newest :], *best[-1:])]
         self._kept = [kept for kept in self._kept if kept not in surplus]
         return [kept.path for kept in surplus]

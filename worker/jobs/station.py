@@ -25,8 +25,6 @@ from worker.jobs.orphans import adopt_orphans
 from worker.jobs.process_group import kill_session
 from worker.jobs.settings import Settings
 
-_SLOTS_OF_A_RUN = 1
-
 log = logging.getLogger(__name__)
 
 
@@ -108,7 +106,7 @@ class Station:
         if not self._holdings.take(held):
             yield None
             return
-        slots = self._slots.take(_SLOTS_OF_A_RUN, device=spec.config.device)
+        slots = self._slots.take(spec.config.devices, device=spec.config.device)
         try:
             yield Hold(held, slots) if slots is not None else None
         finally:

@@ -1,4 +1,4 @@
-"""Deletes the checkpoints that newer ones have replaced."""
+"""Deletes the checkpoints that newer ones have replaced, and names the last and the best."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ from pathlib import Path
 from worker.engine.checkpoint import newest_first
 from worker.engine.ports import NullSink, SavedCheckpoint
 
-KEPT = 2
+LAST, BEST = "last.pt", "best.pt"
 
 
 class CheckpointKeeper(NullSink):
-    """Keeps the two newest, should the newest be damaged, and the best."""
+    """Keeps the `newest`, two or more should the newest be damaged, and the best; two links say which they are."""
 
-    def __init__(self, folder: Path, *, best: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, newest: int, best: Path | None = None) -> None:
         self._folder = folder
+        self._newest = newest
         self._best = best
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         if saved.best:
             self._best = saved.path
-        for path in newest_first(self._folder)[KEPT:]:
+            _point(self._folder / BEST, saved.path)
+        _point(self._folder / LAST, saved.path)
+        for path in newest_first(self._folder)[self._newest :]:
             if path != self._best:
                 path.unlink()
+
+
+def _point(link: Path, target: Path) -> None:
+    """Never to nothing in between, and still right when the folder is moved."""
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target.name)
+    fresh.replace(link)
