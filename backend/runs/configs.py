@@ -13,7 +13,7 @@ from backend.errors import BadInput
 from backend.runs.views import planned_steps
 from backend.workers.queries import living_workers
 from worker.contract.config import RunConfig
-from worker.contract.datasets import DATASETS, DatasetName
+from worker.contract.datasets import CLASS_FOLDERS, DATASETS
 
 
 class Derived(BaseModel):
@@ -59,7 +59,7 @@ def missing_images(config: RunConfig) -> str | None:
     if config.data_dir is None or not DATASETS[config.dataset].needs_data_dir:
         return None
     folder = Path(config.data_dir)
-    parts = ("train", "val") if config.dataset is DatasetName.IMAGEFOLDER else ()
+    parts = ("train", "val") if config.dataset in CLASS_FOLDERS else ()
     for wanted in (folder, *(folder / part for part in parts)):
         if not _is_folder(wanted):
             return f"data_dir {config.data_dir!r}: there is no folder {str(wanted)!r} on this machine"

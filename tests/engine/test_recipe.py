@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from worker.engine.compute import count_compute
 from worker.engine.data.open import open_dataset
 from worker.engine.execution import settle
 from worker.engine.optimizer import sgd
-from worker.engine.outcome import Ending
+from worker.engine.outcome import DeviceUnavailable, Ending
 from worker.engine.plan import Plan
 from worker.engine.resnet import ResNet, Survival, build
 from worker.engine.state import TrainingState
@@ -234,6 +235,30 @@ def test_dropped_blocks_move_or_stand_still_as_asked(tmp_path: Path, dropped: st
         name = f"stages.{stage}.{block}.conv1.weight"
         stands_still = torch.equal(before[name], after[name])
         assert stands_still is (dropped == "frozen" and not is_open[place])
+
+
+# torch's own tracing looks at gradients of inner tensors, and silences what it says of that only by default.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="refused without a compiler, which the next test shows")
+def test_compiled_blocks_train_like_others_and_a_resume_says_what_it_cannot_keep(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 1, "bn_reestimate": 0}
+    plain = run_to_end(tiny(**settings), tmp_path / "plain")
+    compiled = run_to_end(tiny(compile=True, **settings), tmp_path / "compiled")
+    for loss, other in zip(plain.values("train/loss"), compiled.values("train/loss"), strict=True):
+        assert loss == pytest.approx(other, rel=0.02)
+    recorder, config = Recorder(), tiny(compile=True, **settings)
+    attempt(config, tmp_path / "paused", sink=recorder, control=InterruptAfter(2))
+    run_to_end(config, tmp_path / "paused", sink=recorder)
+    assert recorder.values("train/loss") == pytest.approx(compiled.values("train/loss"), rel=1e-3)
+    assert any("resumed with compile" in notice for notice in recorder.notices)
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DeviceUnavailable, match="compile needs the C\\+\\+ compiler no-such-compiler"):
+        run_to_end(tiny(compile=True), tmp_path)
 
 
 def keeper_of(config: RunConfig) -> GateKeeper:

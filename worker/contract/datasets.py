@@ -38,6 +38,9 @@ DATASETS: dict[DatasetName, DatasetFacts] = {
     DatasetName.IMAGEFOLDER: DatasetFacts("Folder of images", None, None, None, None, True, True),
 }
 
+#: Those whose data_dir holds train/ and val/ with one folder for each class.
+CLASS_FOLDERS = frozenset({DatasetName.IMAGENET, DatasetName.IMAGENETTE, DatasetName.IMAGEFOLDER})
+
 IMAGENET_SIDE = 224
 
 

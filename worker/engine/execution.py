@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from dataclasses import dataclass
 
 import torch
@@ -32,12 +33,19 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ran
     Raises DeviceUnavailable.
     """
     device = device_of(config, rank=ranks.rank)
+    _refuse_unless_compilable(config, device)
     amp = _amp(config.amp, device)
     threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
     torch.set_num_threads(threads)
     _be_deterministic()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
     return Execution(device=device, device_name=name, amp=amp, threads=threads, ranks=ranks)
+
+
+def _refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:
+    compiler = os.environ.get("CXX", "g++")
+    if config.compile and device.type == "cpu" and shutil.which(compiler) is None:
+        raise DeviceUnavailable(f"compile needs the C++ compiler {compiler} on a CPU; install it or turn compile off")
 
 
 def versions() -> dict[str, str]:
