@@ -239,6 +239,7 @@ def test_dropped_blocks_move_or_stand_still_as_asked(tmp_path: Path, dropped: st
 
 # torch's own tracing looks at gradients of inner tensors, and silences what it says of that only by default.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="refused without a compiler, which the next test shows")
 def test_compiled_blocks_train_like_others_and_a_resume_says_what_it_cannot_keep(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"epochs": 1, "bn_reestimate": 0}
