@@ -97,6 +97,14 @@ def test_the_number_of_loader_workers_changes_nothing(workers: int) -> None:
     for one, other in zip(alone, beside, strict=True):
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.labels, other.labels)
+        assert torch.equal(one.indices, other.indices)
+
+
+def test_a_batch_names_its_images_by_their_index() -> None:
+    asked = np.array([7, 3, 11])
+    augmentation = Augmentation(seed=1, crop_padding=2, flip=True)
+    for batch in (numbered(20).plain(asked), numbered(20).augmented(asked, epoch=0, augmentation=augmentation)):
+        assert batch.indices.tolist() == batch.labels.tolist() == [7, 3, 11]
 
 
 def numbered(count: int, side: int = 6) -> ImagesInMemory:

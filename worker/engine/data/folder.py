@@ -87,7 +87,8 @@ class FolderImages:
         pixels = np.empty((len(indices), self._side, self._side, 3), dtype=np.uint8)
         for row, (index, view) in enumerate(zip(indices, views, strict=True)):
             pixels[row] = np.asarray(view(self._read(int(index))))
-        return Batch(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(self._labels[indices]))
+        labels = torch.from_numpy(self._labels[indices])
+        return Batch(torch.from_numpy(pixels).permute(0, 3, 1, 2), labels, torch.from_numpy(indices))
 
     def _read(self, index: int) -> Image.Image:
         path = self.root / os.fsdecode(self._names[index])

@@ -14,10 +14,14 @@ Indices = npt.NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Images as uint8 [N, 3, side, side], labels as int64 [N]. Normalisation is the device's work."""
+    """Images as uint8 [N, 3, side, side], labels and the images' indices in the split as int64 [N].
+
+    Normalisation is the device's work, and so is whatever is drawn by an image's index.
+    """
 
     images: Tensor
     labels: Tensor
+    indices: Tensor
 
 
 @dataclass(frozen=True)

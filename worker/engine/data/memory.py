@@ -48,7 +48,7 @@ class ImagesInMemory:
         return pixels if pixels.shape[-1] == self.side else resized(pixels, self.side)
 
     def _batch(self, pixels: Pixels, indices: Indices) -> Batch:
-        return Batch(_three_channels(pixels), torch.from_numpy(self.labels[indices]))
+        return Batch(_three_channels(pixels), torch.from_numpy(self.labels[indices]), torch.from_numpy(indices))
 
 
 def cropped(pixels: Pixels, draws: npt.NDArray[np.float64], *, padding: int) -> Pixels:
