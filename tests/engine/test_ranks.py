@@ -79,6 +79,18 @@ def test_a_pause_of_three_ranks_changes_neither_tensors_nor_history(
     assert differences(final_state(tmp_path), three.state) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_loader_processes_of_three_ranks_change_nothing(three: Undisturbed, tmp_path: Path, workers: int) -> None:
+    config = three.config.model_copy(update={"loader_workers": workers})
+    recorder = Recorder()
+    attempt(config, tmp_path, sink=recorder, control=InterruptAfter(5))
+    run_to_end(config, tmp_path, sink=recorder)
+    assert recorder.history() == three.recorder.history()
+    state = final_state(tmp_path)
+    assert differences(state["model"], three.state["model"]) == []
+    assert differences(state["momentum"], three.state["momentum"]) == []
+
+
 def test_ranks_train_what_one_would(tmp_path: Path) -> None:
     """Without batch norm's part: the same batches, gates and learning rates, and losses that stay close."""
     histories = [run_to_end(shared(devices), tmp_path / str(devices)).history() for devices in (1, 2)]

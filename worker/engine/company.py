@@ -74,12 +74,13 @@ def _name_meeting_point(*, rank: int, count: int, port: int) -> None:
 def _joined(config: RunConfig, *, rank: int, count: int) -> Iterator[Ranks]:
     if count != config.devices:
         raise RankLost(f"the launcher started {count} processes for devices {config.devices}; make them the same")
-    device = device_of(config, rank=int(os.environ.get("LOCAL_RANK", rank)))
+    local_rank = int(os.environ["LOCAL_RANK"])
+    device = device_of(config, local_rank=local_rank)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Ranks(rank=rank, count=count, words=_words_group())
+        yield Ranks(rank=rank, count=count, local_rank=local_rank, words=_words_group())
     finally:
         dist.destroy_process_group()
 

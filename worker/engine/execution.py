@@ -32,13 +32,14 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ran
     A resumed run keeps the threads that its checkpoint recorded, because another number rounds differently.
     Raises DeviceUnavailable.
     """
-    device = device_of(config, rank=ranks.rank)
+    device = device_of(config, local_rank=ranks.local_rank)
     _refuse_unless_compilable(config, device)
     amp = _amp(config.amp, device)
     threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
     torch.set_num_threads(threads)
     _be_deterministic()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+    one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+    name = one if ranks.count == 1 else f"{ranks.count} x {one}"
     return Execution(device=device, device_name=name, amp=amp, threads=threads, ranks=ranks)
 
 
@@ -52,18 +53,18 @@ def versions() -> dict[str, str]:
     return {"resdrop": VERSION, "python": platform.python_version(), "torch": str(torch.__version__)}
 
 
-def device_of(config: RunConfig, *, rank: int = 0) -> torch.device:
+def device_of(config: RunConfig, *, local_rank: int = 0) -> torch.device:
     """The device of this rank. Raises DeviceUnavailable where the machine has too few."""
     found = torch.cuda.device_count()
     if config.device is Device.CPU or (config.device is Device.AUTO and not found):
         return torch.device("cpu")
     if not found:
         raise DeviceUnavailable("device cuda: torch sees no CUDA device here; set device to cpu or auto")
-    if config.devices > found:
-        raise DeviceUnavailable(
-            f"devices {config.devices} exceeds the {found} CUDA devices here; lower it to {found} or less"
-        )
-    return torch.device("cuda", rank)
+    # A launcher may have spread the ranks over several machines, and says how many are on this one.
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", config.devices))
+    if here > found:
+        raise DeviceUnavailable(f"devices {here} exceeds the {found} CUDA devices here; lower it to {found} or less")
+    return torch.device("cuda", local_rank)
 
 
 def _amp(wanted: Amp, device: torch.device) -> Amp:

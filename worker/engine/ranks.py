@@ -19,10 +19,11 @@ BUCKET_NUMBERS = 25 * 2**20 // 4
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's place among `count`. Alone, every method returns what it was given."""
+    """This process's place among `count`, and among those of its machine. Alone, methods change nothing."""
 
     rank: int = 0
     count: int = 1
+    local_rank: int = 0
     #: For numbers that stay on the CPU; gloo, whatever the devices' own group is.
     words: dist.ProcessGroup | None = None
 

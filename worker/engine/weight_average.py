@@ -18,22 +18,20 @@ class WeightAverage:
 
     def __init__(self, model: ResNet, *, decay: float) -> None:
         self._decay = decay
-        self._model = model
-        self.tensors = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        # The network's tensors stay the same objects; naming them anew in every step would take longer than the sums.
+        now = model.state_dict()
+        self.tensors = {name: tensor.detach().clone() for name, tensor in now.items()}
+        pairs = [(average, now[name]) for name, average in self.tensors.items()]
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def update(self) -> None:
         """Nothing waits for the device."""
-        now = self._model.state_dict()
-        is_float = {name: tensor.is_floating_point() for name, tensor in self.tensors.items()}
+        averages, weights = map(list, zip(*self._averaged, strict=True))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                [tensor for name, tensor in self.tensors.items() if is_float[name]],
-                [now[name] for name in self.tensors if is_float[name]],
-                1.0 - self._decay,
-            )
-            for name, tensor in self.tensors.items():
-                if not is_float[name]:
-                    tensor.copy_(now[name])
+            torch._foreach_lerp_(averages, weights, 1.0 - self._decay)
+            for average, number in self._copied:
+                average.copy_(number)
 
     def load(self, saved: Mapping[str, Tensor]) -> None:
         assert saved.keys() == self.tensors.keys()

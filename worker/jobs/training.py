@@ -10,7 +10,7 @@ import torch
 from worker.contract.config import RunConfig
 from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, load
 from worker.engine.data.errors import DataError
-from worker.engine.outcome import DeviceUnavailable, TrainingDiverged
+from worker.engine.outcome import DeviceUnavailable, RankLost, TrainingDiverged
 from worker.engine.trainer import train
 from worker.jobs.lifeline import Lifeline
 from worker.jobs.pipe import PipeControl, PipeSink
@@ -28,6 +28,9 @@ def train_assignment(lifeline: Lifeline) -> Ended:
     config = lifeline.assignment.spec.config
     try:
         return _train(lifeline)
+    except RankLost:
+        # Like a trainer that was killed: the run is queued again, and fails only when that does not help.
+        raise
     except _EXPLAINED as error:
         return Ended(outcome=Outcome.FAILED, reason=str(error))
     except Exception as error:  # the edge of the process
