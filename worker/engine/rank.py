@@ -50,8 +50,12 @@ def _train(order: dict[str, object]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Its end of the pipe closes with it, however it dies, without the word that all is done."""
-    if not sys.stdin.readline():
+    """Its end of the pipe closes with it, however it dies, without the word that all is done.
+
+    Read past Python's own buffer, whose lock this thread would hold for ever: a loader process that is forked from here
+    closes its standard input first, and would wait for that lock.
+    """
+    if not os.read(0, 1):
         os._exit(LOST_PARENT)
 
 
