@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from worker.engine.verbs import train
+from worker.engine.verbs import compare, train
 
 INTERRUPTED = 130
-VERBS = (train,)
+VERBS = (train, compare)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,104 @@
+"""`compare`: baselines and their twins with stochastic depth in one folder; the same command goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from worker.engine.atomic import write_text
+from worker.engine.compare.arms import Arm, arms_of
+from worker.engine.compare.folder import ComparisonFolder, Design
+from worker.engine.compare.outcome import as_json, results_of, verdict_of
+from worker.engine.compare.page import page
+from worker.engine.compare.placement import Placement, PlacementRefused, place, usable_cores, visible_gpus
+from worker.engine.compare.running import End
+from worker.engine.compare.screen import Screen
+from worker.engine.compare.training import Training
+from worker.engine.compare.words import as_csv, headline, sentences, table
+from worker.engine.results import FolderRefused, ResultsFolder
+
+BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
+
+
+def run(design: Design, *, out: Path, fresh: bool) -> int:
+    """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
+    from worker.engine.data.errors import DataError
+    from worker.engine.data.open import open_dataset
+    from worker.engine.execution import device_of
+    from worker.engine.outcome import DeviceUnavailable
+
+    folder = ComparisonFolder(out)
+    try:
+        folder.refuse_strangers()
+        placement, settled = _settled(design, None if fresh else folder)
+        if not fresh:
+            folder.refuse_other_comparison(settled)
+        open_dataset(settled.config)
+        device_of(settled.config)
+        with ResultsFolder(out).locked():
+            if fresh:
+                folder.clear(_recorded_arms(folder, settled))
+            return _Comparison(settled, placement, folder).run()
+    except (DataError, DeviceUnavailable, PlacementRefused, FolderRefused) as refusal:
+        print(refusal, file=sys.stderr)
+        return BAD_INPUT
+
+
+def _settled(design: Design, folder: ComparisonFolder | None) -> tuple[Placement, Design]:
+    """With each run's threads written down where runs share the machine; one that goes on keeps its threads."""
+    config = design.config
+    found = folder.recorded() if folder else None
+    if config.threads is None and design.mode == "parallel" and found is not None and found["mode"] == "parallel":
+        config = config.model_copy(update={"threads": found["config"]["threads"]})
+    placement = place(config, mode=design.mode, gpu_split=design.gpu_split, gpus=visible_gpus(), cores=usable_cores())
+    return placement, replace(design, config=config.model_copy(update={"threads": placement.threads}))
+
+
+def _recorded_arms(folder: ComparisonFolder, design: Design) -> list[Arm]:
+    found = folder.recorded() or {"seeds": []}
+    return arms_of(design.config, seeds=sorted({*found["seeds"], *design.seeds}), root=folder.root)
+
+
+class _Comparison:
+    def __init__(self, design: Design, placement: Placement, folder: ComparisonFolder) -> None:
+        self._design = design
+        self._placement = placement
+        self._folder = folder
+        self._arms = arms_of(design.config, seeds=design.seeds, root=folder.root)
+        self._screen = Screen(sys.stdout)
+
+    def run(self) -> int:
+        self._write({})
+        self._screen.say(f"{len(self._arms)} runs: {self._placement.told}")
+        training = Training(self._arms, self._placement.slots, screen=self._screen, ended=self._write)
+        training.run()
+        if training.is_refused:
+            return BAD_INPUT
+        if training.signals:
+            self._screen.say("paused; the same command goes on from there")
+            # A second signal does not change what the first one asked for.
+            return BY_SIGNAL + training.signals[0]
+        self._report(training.ends)
+        return 0 if all(end.status == "completed" for end in training.ends.values()) else FAILED
+
+    def _write(self, ends: dict[str, End]) -> None:
+        results = results_of(self._arms, ends)
+        self._folder.write(self._design, {"placement": self._placement.told} | as_json(results, verdict_of(results)))
+
+    def _report(self, ends: dict[str, End]) -> None:
+        results = results_of(self._arms, ends)
+        verdict = verdict_of(results)
+        write_text(self._folder.table, as_csv(results))
+        write_text(self._folder.report, page(self._arms, results, verdict, told=self._placement.told))
+        said = ["", table(results), "", *sentences(verdict), headline(verdict), "", *self._failures(ends)]
+        for line in [*said, f"results in {self._folder.root}; open {self._folder.report.name} in a browser"]:
+            self._screen.say(line)
+
+    def _failures(self, ends: dict[str, End]) -> Sequence[str]:
+        return [
+            f"{key} {end.status}: {end.reason} (what it said is in {key}.out)"
+            for key, end in ends.items()
+            if end.status != "completed"
+        ]

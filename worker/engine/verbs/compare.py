@@ -1,0 +1,66 @@
+"""`compare`: baselines and their twins with stochastic depth, for several seeds, in one results folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from worker.contract.options import add_config_options
+from worker.engine.threads import wait_politely
+from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = verbs.add_parser(
+        "compare",
+        help="train baseline and stochastic depth for each seed, and compare them",
+        description="Train a baseline and its twin with stochastic depth for each seed, and compare them: a table, "
+        "paired differences, report.html and comparison.csv. Ctrl-C leaves checkpoints; the same command goes on.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(verb=_compare)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where all results go")
+    parser.add_argument(
+        "--mode",
+        choices=("sequential", "parallel"),
+        default="sequential",
+        help="one run after the other, or several at once on GPUs of their own, else two sharing what there is "
+        "(default: sequential)",
+    )
+    parser.add_argument(
+        *("--gpu_split", "--gpu-split"),
+        action="store_true",
+        help="with --mode parallel: insist on GPUs of its own for each run, and refuse to share one",
+    )
+    parser.add_argument(
+        "--seeds", type=_seeds, metavar="0,1,2", help="a pair is trained for each (default: the one seed of --seed)"
+    )
+    add_preset_option(parser)
+    parser.add_argument("--fresh", action="store_true", help="delete a comparison that the folder holds, begin anew")
+    add_config_options(parser)
+
+
+@refusing
+def _compare(arguments: argparse.Namespace) -> int:
+    from worker.engine.compare.arms import arms_of
+    from worker.engine.compare.folder import ComparisonFolder, Design
+
+    config = asked_config(arguments)
+    seeds = arguments.seeds or (config.seed,)
+    design = Design(mode=arguments.mode, gpu_split=arguments.gpu_split, seeds=seeds, config=config)
+    arms_of(config, seeds=seeds, root=arguments.out)
+    ComparisonFolder(arguments.out).refuse_strangers()
+    wait_politely()
+    from worker.engine.compare.command import run
+
+    return run(design, out=arguments.out, fresh=arguments.fresh)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers such as 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text} names a seed twice; each makes one pair")
+    return seeds
