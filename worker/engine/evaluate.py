@@ -41,15 +41,17 @@ def evaluate_epoch(*, epoch: int, plan: Plan, state: TrainingState, obey: Callab
 
 
 def evaluate(model: ResNet, *, plan: Plan, precision: Precision, obey: Callable[[], None]) -> Evaluation:
-    """Counts every validation image once, whatever the number of ranks; leaves `model` in evaluation mode."""
+    """Counts every validation image once, whatever the number of ranks; leaves `model` in evaluation mode.
+
+    One that cannot be decoded counts as guessed wrong, and for nothing in the loss.
+    """
     model.eval()
     meter = Meter(plan.device, plan.execution.ranks)
     with closing(plan.validation_batches()) as batches, torch.no_grad():
-        for _ in range(plan.validation_rounds):
+        for batch in batches:
             obey()
-            batch = next(batches, None)
             # A rank may have one batch less than the first.
-            if batch is not None:
+            if len(batch.labels):
                 _count(batch, model=model, meter=meter, plan=plan, precision=precision)
     return Evaluation(*meter.means())
 
@@ -58,5 +60,5 @@ def _count(batch: Batch, *, model: ResNet, meter: Meter, plan: Plan, precision: 
     targets = Targets(batch.labels.to(plan.device, non_blocking=True))
     with precision.autocast():
         logits = model(plan.augment.plain(batch.images))
-        loss = targets.loss(logits)
+        loss = targets.loss_of_readable(logits)
     meter.add(mean_loss=loss, logits=logits, targets=targets)

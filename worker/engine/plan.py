@@ -7,9 +7,12 @@ from collections.abc import Generator, Iterable
 from worker.contract.config import RunConfig
 from worker.engine.augment import Augment
 from worker.engine.compute import count_compute
+from worker.engine.data import shared_memory
 from worker.engine.data.images import Augmentation, Batch, Dataset, Images
 from worker.engine.data.loader import batches
 from worker.engine.data.order import Request, TrainingOrder, in_order, sample
+from worker.engine.data.prefetch import on_device
+from worker.engine.data.together import DamageLog, together
 from worker.engine.execution import Execution
 from worker.engine.resnet import skeleton, survival_rule
 from worker.engine.schedule import schedule_of
@@ -42,7 +45,17 @@ class Plan:
             mode=config.sd_mode, seed=config.seed, survival=survival_of(config), batch=config.batch
         )
         self.augment = Augment(config, dataset, self.device)
-        self._augmentation = Augmentation(config.seed, crop_padding=config.crop_padding, flip=config.flips)
+        self._augmentation = Augmentation(config.seed, crop_padding=config.crop_padding)
+        self.damage = DamageLog(ranks)
+        self._shortage = shared_memory.shortage(
+            batch_bytes=3 * config.micro_batch * config.image_side**2,
+            workers=config.loader_workers,
+            processes=ranks.count,
+        )
+
+    def notices(self) -> list[str]:
+        """What a person should know of the images before they are trained on."""
+        return [*self.dataset.notices, *([self._shortage] if self._shortage else [])]
 
     def epoch(self, step: int) -> float:
         """How many epochs `step` steps make."""
@@ -53,17 +66,10 @@ class Plan:
         return self._batches(self.dataset.train, self.order.requests(start, self.total_steps, micro=micro))
 
     def validation_batches(self) -> Batches:
-        """This rank's share of the validation images; over all ranks each of them once."""
-        return self._batches(self.dataset.val, self._validation_requests(self.execution.ranks.rank))
-
-    @property
-    def validation_rounds(self) -> int:
-        """How many validation batches the rank with the most has."""
-        return len(self._validation_requests(0))
-
-    def _validation_requests(self, rank: int) -> list[Request]:
-        ranks = self.execution.ranks.count
-        return in_order(len(self.dataset.val), batch=self.config.micro_batch, rank=rank, ranks=ranks)
+        """This rank's share of the validation images; over all ranks each of them once. The last may be empty."""
+        ranks, val = self.execution.ranks, self.dataset.val
+        requests = in_order(len(val), batch=self.config.micro_batch, rank=ranks.rank, ranks=ranks.count)
+        return self._batches(val, requests)
 
     def batch_norm_batches(self, *, epoch: int) -> Batches:
         """Plain training images for `bn_reestimate`, others in each epoch, the same for twins and on all ranks."""
@@ -74,13 +80,15 @@ class Plan:
         return self._batches(train, chosen)
 
     def _batches(self, images: Images, requests: Iterable[Request]) -> Batches:
-        return batches(
+        fetched = batches(
             images,
             requests,
             augmentation=self._augmentation,
             workers=self.config.loader_workers,
             pin_memory=self.device.type == "cuda",
+            piped=self._shortage is not None,
         )
+        return together(on_device(self.damage.noted(fetched), self.device), self.execution.ranks)
 
 
 def survival_of(config: RunConfig) -> tuple[float, ...]:

@@ -45,6 +45,8 @@ class Reporter:
                 versions=versions(),
             )
         )
+        for sentence in plan.notices():
+            self._sink.notice(sentence)
 
     def after_step(self, *, images: int) -> None:
         """A point of the training curves every `log_every` steps, and at the last one."""
@@ -63,6 +65,7 @@ class Reporter:
         if plan.config.sd:
             values[Metric.SD_DEPTH], values[Metric.SD_COMPUTE] = state.depth_meter.means()
         self._tell(values)
+        self._tell_damage()
         state.meter.reset()
         state.depth_meter.reset()
         self.throughput.reset()
@@ -72,10 +75,15 @@ class Reporter:
         if len(self._plan.dataset.classes) >= TOP5_FROM_CLASSES:
             values[Metric.VAL_TOP5] = result.top5
         self._tell(values)
+        self._tell_damage()
         epoch = self._state.evaluated
         self._sink.log(
             f"epoch {epoch}/{self._plan.config.epochs}: val/top1 {result.top1:.2f} %, val/loss {result.loss:.4f}"
         )
+
+    def _tell_damage(self) -> None:
+        for sentence in self._plan.damage.news():
+            self._sink.notice(sentence)
 
     def _tell(self, values: dict[Metric, float]) -> None:
         self._sink.point(

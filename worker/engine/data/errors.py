@@ -9,6 +9,14 @@ class DataError(ValueError):
     """The images are not there, not whole, or do not fit the configuration; says which, and what to do."""
 
 
+class DataUnreadable(DataError):
+    """The images were there and can no longer be had. A training ends with it, after a checkpoint."""
+
+
+class Undecodable(ValueError):
+    """A file's bytes are not an image, or not a whole one; says why."""
+
+
 def existing_folder(data_dir: str) -> Path:
     root = Path(data_dir)
     if not root.exists():

@@ -12,25 +12,30 @@ from torch import Tensor
 
 Indices = npt.NDArray[np.int64]
 
+#: The label of an image that nobody can guess right; cross-entropy leaves it out.
+UNREADABLE = -100
+
 
 class Batch(NamedTuple):
     """Images as uint8 [N, 3, side, side], labels and the images' indices in the split as int64 [N].
 
-    Normalisation is the device's work, and so is whatever is drawn by an image's index.
+    Normalisation is the device's work, and so is whatever is drawn by an image's index. `damaged` has a sentence for
+    each file that could not be decoded: in training another image stands in its place, label and index included; in
+    an evaluation its label is UNREADABLE.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training images; each image's are fixed by (seed, epoch, its index)."""
+    """Random crops of training images; each image's is fixed by (seed, epoch, its index)."""
 
     seed: int
     crop_padding: int
-    flip: bool
 
 
 class Images(Protocol):
@@ -47,7 +52,10 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Both splits. `mean` and `std` are by channel for values in [0, 1]; `fingerprint` names the exact images."""
+    """Both splits. `mean` and `std` are by channel for values in [0, 1]; `fingerprint` names the exact images.
+
+    `notices` are sentences that whoever trains on it should see.
+    """
 
     name: str
     train: Images
@@ -56,10 +64,11 @@ class Dataset:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fingerprint: str
+    notices: tuple[str, ...] = ()
 
 
 class Normalise:
-    """uint8 images to floats of mean 0 and deviation 1, on the device."""
+    """Images with values of 0-255 to floats of mean 0 and deviation 1, on the device."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self._mean = torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255.0

@@ -1,4 +1,4 @@
-"""Small images that are held in memory whole, cropped and mirrored a batch at a time."""
+"""Small images that are held in memory whole, cropped a batch at a time."""
 
 from __future__ import annotations
 
@@ -35,13 +35,9 @@ class ImagesInMemory:
         return self._batch(self._resized(indices), indices)
 
     def augmented(self, indices: Indices, *, epoch: int, augmentation: Augmentation) -> Batch:
-        """Zero padding, a random crop back to the old size, and half of the images mirrored if flips are on."""
-        draws = uniforms(indices, 3, "augment", augmentation.seed, epoch)
-        pixels = cropped(self._resized(indices), draws[:, :2], padding=augmentation.crop_padding)
-        if augmentation.flip:
-            mirrored = draws[:, 2] < 0.5
-            pixels[mirrored] = pixels[mirrored, :, :, ::-1]
-        return self._batch(pixels, indices)
+        """Zero padding, and a random crop back to the old size."""
+        draws = uniforms(indices, 2, "crop", augmentation.seed, epoch)
+        return self._batch(cropped(self._resized(indices), draws, padding=augmentation.crop_padding), indices)
 
     def _resized(self, indices: Indices) -> Pixels:
         pixels = self.pixels[indices]

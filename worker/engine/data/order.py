@@ -55,9 +55,10 @@ class TrainingOrder:
 
 
 def in_order(images: int, *, batch: int, rank: int = 0, ranks: int = 1) -> list[Request]:
-    """Every image exactly once over all ranks; the last batch may be smaller, the first rank has the most."""
+    """Every image exactly once over all ranks, which have equally many batches; the last may be smaller, or empty."""
     own = np.arange(rank, images, ranks)
-    return [Request(own[start : start + batch]) for start in range(0, len(own), batch)]
+    most = -(-images // ranks)
+    return [Request(own[start : start + batch]) for start in range(0, most, batch)]
 
 
 def sample(images: int, *, batch: int, batches: int, seed: int, epoch: int) -> list[Request]:

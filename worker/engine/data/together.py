@@ -1,0 +1,77 @@
+"""What several ranks have to know of each other's images."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+
+import torch
+
+from worker.engine.data.errors import DataUnreadable
+from worker.engine.data.images import Batch
+from worker.engine.ranks import Ranks
+
+Batches = Generator[Batch, None, None]
+
+
+def together(batches: Batches, ranks: Ranks) -> Batches:
+    """`batches`, of which all ranks have equally many; DataUnreadable of one is raised on all, at the same batch.
+
+    So they can write their checkpoint, for which all are needed.
+    """
+    if ranks.count == 1:
+        yield from batches
+        return
+    with closing(batches):
+        while True:
+            trouble, batch = [], None
+            try:
+                batch = next(batches, None)
+            except DataUnreadable as error:
+                trouble.append(str(error))
+            for reason in gathered_texts(trouble, ranks):
+                raise DataUnreadable(reason)
+            if batch is None:
+                return
+            yield batch
+
+
+class DamageLog:
+    """Which files could not be decoded: each is told of once."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._new: dict[str, None] = {}
+        self._told: set[str] = set()
+
+    def noted(self, batches: Batches) -> Batches:
+        with closing(batches):
+            for batch in batches:
+                self._new.update(dict.fromkeys(batch.damaged))
+                yield batch
+
+    def news(self) -> list[str]:
+        """A sentence for each file that any rank has met since it was last asked. Every rank has to ask."""
+        found = gathered_texts([text for text in self._new if text not in self._told], self._ranks)
+        self._new.clear()
+        sentences = []
+        for text in dict.fromkeys(found):
+            if text not in self._told:
+                self._told.add(text)
+                sentences.append(f"{text} (damaged files so far: {len(self._told)})")
+        return sentences
+
+
+def gathered_texts(texts: list[str], ranks: Ranks) -> list[str]:
+    """Those of all ranks, on all of them, by rank. Every rank has to ask; with nothing to tell it is one number."""
+    if ranks.count == 1:
+        return texts
+    told = "\0".join(texts).encode()
+    lengths = ranks.gather(torch.tensor([len(told)])).flatten().tolist()
+    if not any(lengths):
+        return []
+    own = torch.zeros(max(lengths), dtype=torch.uint8)
+    own[: len(told)] = torch.tensor(list(told), dtype=torch.uint8)
+    rows = ranks.gather(own)
+    said = [bytes(row[:length].tolist()).decode() for row, length in zip(rows, lengths, strict=True)]
+    return [text for texts in said if texts for text in texts.split("\0")]
