@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from worker.engine.verbs import compare, train
+from worker.engine.verbs import compare, evaluate, export, train
 
 INTERRUPTED = 130
-VERBS = (train, compare)
+VERBS = (train, compare, evaluate, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
