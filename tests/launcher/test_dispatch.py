@@ -15,7 +15,7 @@ from tests.launcher.clone import REAL_PYTHON, Launcher
 def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     done = launcher.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    for verb in ("up", "down", "status", "doctor", "runs", "comparisons", "datasets", "train", "test"):
+    for verb in ("up", "down", "status", "doctor", "runs", "comparisons", "datasets", "train", "compare", "test"):
         assert f"\n  {verb} " in done.stdout
 
 
@@ -23,6 +23,7 @@ def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     ("arguments", "handed_over"),
     [
         (["train", "--epochs", "3"], "[-m] [worker.engine] [train] [--epochs] [3] "),
+        (["compare", "--seeds", "0,1"], "[-m] [worker.engine] [compare] [--seeds] [0,1] "),
         (["up", "--home", "a folder"], "[-m] [backend.cli] [up] [--home] [a folder] "),
         (["runs", "list", ""], "[-m] [backend.cli] [runs] [list] [] "),
         (["test", "--quick", "tests/cli"], "[-m] [pytest] [-m] [not browser and not fault] [tests/cli] "),
