@@ -15,7 +15,7 @@ from tests.launcher.clone import REAL_PYTHON, Launcher
 def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     done = launcher.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    for verb in ("up", "down", "status", "doctor", "runs", "comparisons", "datasets", "train", "compare", "test"):
+    for verb in ("up", "down", "status", "doctor", "runs", "comparisons", "datasets", "train", "compare", "evaluate", "export", "test"):
         assert f"\n  {verb} " in done.stdout
 
 
@@ -24,6 +24,7 @@ def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     [
         (["train", "--epochs", "3"], "[-m] [worker.engine] [train] [--epochs] [3] "),
         (["compare", "--seeds", "0,1"], "[-m] [worker.engine] [compare] [--seeds] [0,1] "),
+        (["evaluate", "--run", "a run"], "[-m] [worker.engine] [evaluate] [--run] [a run] "),
         (["up", "--home", "a folder"], "[-m] [backend.cli] [up] [--home] [a folder] "),
         (["runs", "list", ""], "[-m] [backend.cli] [runs] [list] [] "),
         (["test", "--quick", "tests/cli"], "[-m] [pytest] [-m] [not browser and not fault] [tests/cli] "),
