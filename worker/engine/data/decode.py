@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.io import ImageReadMode
 
 from worker.engine.data.errors import Undecodable
 
+RGB = ImageReadMode.RGB.value
 JPEG = b"\xff\xd8\xff"
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 #: Pillow refuses twice as many as this as a decompression bomb.
@@ -49,7 +50,8 @@ def decode_rgb(content: bytearray) -> Tensor:
     if frame is None or not frame.is_ordinary:
         return _by_pillow(content)
     try:
-        pixels: Tensor = decode_jpeg(torch.frombuffer(content, dtype=torch.uint8), mode=ImageReadMode.RGB)
+        # The operator below torchvision.io.decode_jpeg, which since 0.29 warns at every call that it will move.
+        pixels: Tensor = torch.ops.image.decode_jpeg(torch.frombuffer(content, dtype=torch.uint8), RGB, False)
     except RuntimeError:
         return _by_pillow(content)
     return pixels

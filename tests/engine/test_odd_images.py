@@ -1,0 +1,168 @@
+"""Files as they are found in folders of images: odd ones are read as Pillow reads them, damaged ones end nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.engine.parts import InterruptAfter, Recorder, attempt, run_to_end
+from worker.contract.config import RunConfig
+from worker.engine.checkpoint import newest_first
+from worker.engine.data import reading
+from worker.engine.data.decode import decode_rgb
+from worker.engine.data.errors import DataUnreadable, Undecodable
+from worker.engine.data.images import UNREADABLE, Augmentation
+from worker.engine.data.open import open_dataset
+from worker.engine.ports import NullControl, NullSink
+from worker.engine.trainer import train
+
+
+def photograph(seed: int, *, width: int = 90, height: int = 70) -> Image.Image:
+    """Smooth like a photograph, with all three channels different."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    held = io.BytesIO()
+    image.save(held, form, **options)
+    return held.getvalue()
+
+
+def sixteen_bits() -> Image.Image:
+    return Image.fromarray(np.asarray(photograph(1).convert("L")).astype(np.uint16) * 257)
+
+
+TURNED = Image.Exif()
+TURNED[0x0112] = 6  # orientation: turned by a quarter
+
+SOUND: dict[str, Callable[[], bytes]] = {
+    "jpeg": lambda: encoded(photograph(1), "JPEG", quality=90),
+    "progressive": lambda: encoded(photograph(1), "JPEG", progressive=True),
+    "without subsampling": lambda: encoded(photograph(1), "JPEG", subsampling=0),
+    "grey": lambda: encoded(photograph(1).convert("L"), "JPEG"),
+    "CMYK": lambda: encoded(photograph(1).convert("CMYK"), "JPEG"),
+    "png": lambda: encoded(photograph(1), "PNG"),
+    "palette": lambda: encoded(photograph(1).quantize(16), "PNG"),
+    "transparent": lambda: encoded(photograph(1).convert("RGBA"), "PNG"),
+    "turned by EXIF": lambda: encoded(photograph(1), "JPEG", exif=TURNED),
+    "webp": lambda: encoded(photograph(1), "WEBP", lossless=True),
+    "one pixel": lambda: encoded(photograph(1, width=1, height=1), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_sound_file_has_the_pixels_that_pillow_sees(kind: str) -> None:
+    content = SOUND[kind]()
+    with Image.open(io.BytesIO(content)) as image:
+        seen = np.asarray(image.convert("RGB"))
+    assert np.array_equal(decode_rgb(bytearray(content)).permute(1, 2, 0).numpy(), seen)
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
+    pixels = decode_rgb(bytearray(encoded(sixteen_bits(), "PNG")))
+    assert np.array_equal(pixels[0].numpy(), np.asarray(photograph(1).convert("L")))
+
+
+WHOLE = SOUND["jpeg"]()
+DAMAGED = {
+    "cut short": WHOLE[: len(WHOLE) // 2],
+    "empty": b"",
+    "text": b"<html>not found</html>",
+    "half of it zeros": WHOLE[: len(WHOLE) // 2] + bytes(len(WHOLE) // 2),
+    "png cut short": SOUND["png"]()[:200],
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_file_is_refused_and_never_shown_half(kind: str) -> None:
+    with pytest.raises(Undecodable):
+        decode_rgb(bytearray(DAMAGED[kind]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "images"
+    for split, count in (("train", 12), ("val", 5)):
+        for label in ("a", "b"):
+            (root / split / label).mkdir(parents=True)
+            for number in range(count):
+                image = photograph(sum(map(ord, f"{split}{label}")) + number)
+                (root / split / label / f"{number:02}.jpg").write_bytes(encoded(image, "JPEG"))
+    return root
+
+
+def config(folder: Path, **changes: Any) -> RunConfig:
+    settings = {"dataset": "imagefolder", "data_dir": str(folder), "depth": 20, "image_size": 16, "batch": 8}
+    more = {
+        "epochs": 1,
+        "lr": 0.01,
+        "warmup_epochs": 0,
+        "threads": 1,
+        "log_every": 1,
+        "color_jitter": 0.4,
+        "mixup": 0.2,
+    }
+    return RunConfig.model_validate(settings | more | changes)
+
+
+def test_another_image_stands_in_for_a_damaged_one_always_the_same(folder: Path) -> None:
+    (folder / "train" / "a" / "03.jpg").write_bytes(DAMAGED["cut short"])
+    train = open_dataset(config(folder)).train
+    augmentation = Augmentation(seed=1, crop_padding=0)
+    alone = train.augmented(np.array([3]), epoch=2, augmentation=augmentation)
+    among = train.augmented(np.array([7, 3, 9]), epoch=2, augmentation=augmentation)
+    assert alone.indices.item() != 3
+    assert torch.equal(alone.images[0], among.images[1])
+    assert (alone.indices[0], alone.labels[0]) == (among.indices[1], among.labels[1])
+    (sentence,) = alone.damaged
+    assert str(folder / "train" / "a" / "03.jpg") in sentence
+    stand_ins = {
+        train.augmented(np.array([3]), epoch=epoch, augmentation=augmentation).indices.item() for epoch in range(20)
+    }
+    assert len(stand_ins) > 3
+
+
+def test_a_damaged_validation_image_counts_as_wrong(folder: Path) -> None:
+    (folder / "val" / "b" / "01.jpg").write_bytes(DAMAGED["empty"])
+    batch = open_dataset(config(folder)).val.plain(np.arange(10))
+    assert batch.labels.tolist() == [0] * 5 + [1, UNREADABLE, 1, 1, 1]
+    assert len(batch.damaged) == 1
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_a_training_names_damaged_files_once_and_goes_on_exactly(folder: Path, tmp_path: Path, workers: int) -> None:
+    for damaged in ("train/a/03.jpg", "val/b/01.jpg"):
+        (folder / damaged).write_bytes(DAMAGED["cut short"])
+    settings = config(folder, epochs=2, loader_workers=workers)
+    whole = run_to_end(settings, tmp_path / "whole")
+    named = [notice for notice in whole.notices if "cannot be decoded" in notice]
+    assert sorted(notice.split(" cannot")[0] for notice in named) == [
+        str(folder / "train/a/03.jpg"),
+        str(folder / "val/b/01.jpg"),
+    ]
+    assert named[-1].endswith("(damaged files so far: 2)")
+    recorder = Recorder()
+    attempt(settings, tmp_path / "paused", sink=recorder, control=InterruptAfter(2))
+    run_to_end(settings, tmp_path / "paused", sink=recorder)
+    assert recorder.history() == whole.history()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_disk_that_does_not_answer_ends_the_run_with_a_checkpoint(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(reading, "PAUSES_SECONDS", (0.01, 0.01))
+    settings = config(folder, loader_workers=workers)
+    dataset = open_dataset(settings)
+    (folder / "train" / "b" / "05.jpg").unlink()
+    with pytest.raises(DataUnreadable, match=r"05\.jpg cannot be read .*tried 3 times.*then resume"):
+        train(settings, sink=NullSink(), control=NullControl(), checkpoints=tmp_path / "run", dataset=dataset)
+    assert len(newest_first(tmp_path / "run")) == 1
