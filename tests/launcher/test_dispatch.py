@@ -15,7 +15,8 @@ from tests.launcher.clone import REAL_PYTHON, Launcher
 def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     done = launcher.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    for verb in ("up", "down", "status", "doctor", "runs", "comparisons", "datasets", "train", "compare", "evaluate", "export", "test"):
+    service = ("up", "down", "status", "doctor", "runs", "comparisons", "datasets")
+    for verb in (*service, "train", "compare", "evaluate", "export", "test"):
         assert f"\n  {verb} " in done.stdout
 
 
