@@ -46,7 +46,7 @@ class Arm:
 def arms_of(config: RunConfig, *, seeds: Sequence[int], root: Path) -> list[Arm]:
     """In the order in which they are trained. Raises ValidationError where a twin's settings do not fit together."""
     return [
-        Arm(seed=seed, name=name, config=_twin(config, seed=seed, sd=name == SD), root=root)
+        Arm(seed=seed, name=name, config=twin(config, seed=seed, sd=name == SD), root=root)
         for seed in seeds
         for name in NAMES
     ]
@@ -59,5 +59,6 @@ def typed(config: RunConfig) -> list[str]:
     return [f"--{name}={'none' if value is None else value}" for name, value in given.items()]
 
 
-def _twin(config: RunConfig, *, seed: int, sd: bool) -> RunConfig:
+def twin(config: RunConfig, *, seed: int, sd: bool) -> RunConfig:
+    """With another seed, with stochastic depth or without; alike in all else. Raises ValidationError."""
     return RunConfig.model_validate({**config.model_dump(mode="json"), "seed": seed, "sd": sd})

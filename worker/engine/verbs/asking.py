@@ -26,7 +26,7 @@ def add_preset_option(parser: argparse.ArgumentParser) -> None:
 
 def asked_config(arguments: argparse.Namespace) -> RunConfig:
     """The preset with what was typed laid over it. Raises ValidationError."""
-    return RunConfig.model_validate({**_preset(arguments.preset), **given_settings(arguments)})
+    return RunConfig.model_validate({**preset_settings(arguments.preset), **given_settings(arguments)})
 
 
 def refusing(verb: Verb) -> Verb:
@@ -47,5 +47,6 @@ def refusing(verb: Verb) -> Verb:
     return answer
 
 
-def _preset(name: str | None) -> dict[str, object]:
+def preset_settings(name: str | None) -> dict[str, object]:
+    """As JSON values; nothing for none."""
     return next((preset.config.model_dump(mode="json") for preset in PRESETS if preset.name == name), {})
