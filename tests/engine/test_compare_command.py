@@ -3,12 +3,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,45 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path, capsys: pytes
     assert main([*options(tmp_path), "--fresh"]) == 2
     assert "is not empty and holds no comparison" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_killed_run_is_reported_and_the_rest_goes_on(tmp_path: Path, undisturbed: Path) -> None:
+    with started(tmp_path, mode="sequential") as process:
+        wait_for_rows(tmp_path / "seed-4" / "baseline", 3, process)
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 1
+    assert "seed-4/baseline failed: ended by SIGKILL" in said
+    assert "val/top1 after the last epoch, SD - baseline" in said
+    assert [row["status"] for row in table(tmp_path)] == ["failed", "completed", "completed", "completed"]
+    # One seed is left to be compared.
+    assert "one seed: no interval is available" in said
+    assert main(options(tmp_path)) == 0
+    assert table(tmp_path) == table(undisturbed)
+
+
+def test_a_terminal_shows_a_line_for_each_run_that_trains(tmp_path: Path) -> None:
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "worker.engine", *options(tmp_path, mode="parallel", seeds="4", epochs=6)]
+    with subprocess.Popen(command, stdout=inside, stderr=inside, start_new_session=True) as process:
+        os.close(inside)
+        said = _everything(terminal)
+    assert process.returncode == 0, said
+    assert "\x1b[2A\x1b[J" in said
+    for arm in ("baseline", "sd      "):
+        assert f"seed 4 {arm}  epoch " in said
+    assert "ETA 0:00:0" in said
+
+
+def _everything(terminal: int) -> str:
+    parts = []
+    # Linux ends a terminal that nobody writes to any more with an error.
+    with suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
 
 
 def test_divergence_of_one_run_leaves_the_others_and_exits_with_one(

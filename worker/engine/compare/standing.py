@@ -62,13 +62,15 @@ def line(arm: Arm, *, wide: int) -> str:
         return f"{title}  starting"
     parts = [
         f"epoch {standing.epoch:.1f}/{standing.epochs}",
+        # What a narrow terminal cuts off is at the end.
+        f"ETA {standing.eta}",
         *_shown(standing.latest, Metric.TRAIN_LOSS, "loss {:.3f}"),
         *_shown(standing.latest, Metric.VAL_TOP1, "val/top1 {:.2f} %"),
         *_shown(standing.latest, Metric.IMAGES_PER_SECOND, "{:.0f} images/s"),
     ]
     if Metric.SD_COMPUTE in standing.latest:
         parts.append(f"{100 * (1 - standing.latest[Metric.SD_COMPUTE]):.0f} % compute saved")
-    return "  ".join([title, *parts, f"ETA {standing.eta}"])
+    return "  ".join([title, *parts])
 
 
 def _shown(latest: dict[str, float], metric: Metric, form: str) -> list[str]:
