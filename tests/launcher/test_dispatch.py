@@ -16,7 +16,7 @@ def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     done = launcher.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     service = ("up", "down", "status", "doctor", "runs", "comparisons", "datasets")
-    for verb in (*service, "train", "compare", "evaluate", "export", "test"):
+    for verb in (*service, "train", "compare", "estimate", "evaluate", "export", "test"):
         assert f"\n  {verb} " in done.stdout
 
 

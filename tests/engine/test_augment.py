@@ -1,0 +1,118 @@
+"""What is done to batches on the device, copies of a smaller side, and ways from a loader process."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import functional
+
+from tests.engine.parts import differences, final_state, run_to_end, tiny
+from worker.contract.config import RunConfig
+from worker.engine.augment import Augment, flipped, jittered
+from worker.engine.data import shared_memory
+from worker.engine.data.errors import DataError
+from worker.engine.data.images import Batch
+from worker.engine.data.open import open_dataset
+
+IMAGES = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (4, 3, 12, 12), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("factors", [(1.3, 0.7, 1.4), (0.6, 1.4, 0.6), (1.0, 1.0, 1.0)])
+def test_colours_are_jittered_as_torchvision_does_it(factors: tuple[float, float, float]) -> None:
+    brightness, contrast, saturation = factors
+    ours = jittered(IMAGES.float(), torch.tensor([factors]).expand(4, 3))
+    for image, changed in zip(IMAGES.float() / 255, ours, strict=True):
+        theirs = functional.adjust_brightness(image, brightness)
+        theirs = functional.adjust_contrast(theirs, contrast)
+        theirs = functional.adjust_saturation(theirs, saturation)
+        assert torch.allclose(changed / 255, theirs, atol=2e-4)
+
+
+def test_only_the_chosen_images_are_mirrored() -> None:
+    mirrored = flipped(IMAGES, torch.tensor([True, False, False, True]))
+    assert torch.equal(mirrored[0], IMAGES[0].flip(-1))
+    assert torch.equal(mirrored[1:3], IMAGES[1:3])
+
+
+def augmented(config: RunConfig, rows: list[int]) -> torch.Tensor:
+    batch = Batch(IMAGES[rows], torch.zeros(len(rows), dtype=torch.int64), torch.tensor(rows))
+    images, _ = Augment(config, open_dataset(tiny()), torch.device("cpu")).training(batch, epoch=1, step=5)
+    return images
+
+
+def test_an_image_looks_the_same_in_any_batch() -> None:
+    config = tiny(color_jitter=0.4, flip=True)
+    whole, part = augmented(config, [0, 1, 2, 3]), augmented(config, [2, 0])
+    assert torch.allclose(part, whole[[2, 0]], atol=1e-5)
+    assert not torch.allclose(whole, augmented(tiny(flip=False), [0, 1, 2, 3]))
+
+
+def test_mixup_blends_neighbours() -> None:
+    plain, mixed = (augmented(tiny(flip=False, mixup=mixup), [0, 1, 2, 3]) for mixup in (0.0, 0.2))
+    shares = (mixed - plain.roll(1, 0)) / (plain - plain.roll(1, 0))
+    share = shares.flatten().nanmedian()
+    assert 0.0 < share < 1.0
+    assert torch.allclose(mixed, share * plain + (1 - share) * plain.roll(1, 0), atol=1e-4)
+
+
+def test_batches_go_through_a_pipe_where_shared_memory_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(loader_workers=1, epochs=1)
+    shared = run_to_end(config, tmp_path / "shared")
+    monkeypatch.setattr(shared_memory, "LOADERS", 10**9)
+    piped = run_to_end(config, tmp_path / "piped")
+    (notice,) = [notice for notice in piped.notices if "/dev/shm" in notice]
+    assert "batches go through a pipe instead" in notice
+    assert piped.history() == shared.history()
+    assert differences(final_state(tmp_path / "piped"), final_state(tmp_path / "shared")) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "images"
+    for split in ("train", "val"):
+        for label in ("a", "b"):
+            (root / split / label).mkdir(parents=True)
+            for number in range(4):
+                pixels = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+                image = Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
+                image.save(root / split / label / f"{number}.jpg", quality=95)
+    return root
+
+
+def config_of(folder: Path, cache_side: int | None) -> RunConfig:
+    settings = {"dataset": "imagefolder", "data_dir": str(folder), "image_size": 32, "batch": 4}
+    return RunConfig.model_validate(settings | {"cache_side": cache_side})
+
+
+def test_copies_are_smaller_told_of_and_other_data(folder: Path) -> None:
+    originals, copies = (open_dataset(config_of(folder, side)) for side in (None, 64))
+    assert originals.fingerprint != copies.fingerprint
+    assert any("different data from the originals" in notice for notice in copies.notices)
+    written = list((folder / ".resdrop-cache").rglob("*.jp*g"))
+    assert len(written) == 8
+    for path in written:
+        assert min(Image.open(io.BytesIO(path.read_bytes())).size) == 64
+    one, other = (dataset.train.plain(np.arange(8)).images.float() for dataset in (originals, copies))
+    assert 0 < (one - other).abs().mean() < 6
+    assert torch.equal(originals.val.plain(np.arange(8)).images, copies.val.plain(np.arange(8)).images)
+
+
+def test_copies_are_made_once(folder: Path) -> None:
+    open_dataset(config_of(folder, 64))
+    before = {path: path.stat().st_mtime_ns for path in (folder / ".resdrop-cache").rglob("*.jp*g")}
+    open_dataset(config_of(folder, 64))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_place_that_cannot_be_written_to_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "a file").touch()
+    monkeypatch.setenv("RESDROP_CACHE", str(folder / "a file"))
+    with pytest.raises(DataError, match=r"cache_side 64 cannot be written to .*set RESDROP_CACHE"):
+        open_dataset(config_of(folder, 64))
