@@ -151,8 +151,7 @@ def test_the_loaders_rate_is_that_of_its_processes(workers: int, rate: float) ->
 
 
 def test_a_probe_takes_the_gates_of_the_run() -> None:
-    measuring.ROUNDS = 0  # However slow the machine is just now, the whole batch is tried.
-config = tiny(batch=8)
+    config = tiny(batch=8)
     dataset = synthetic_dataset(train=64, val=16, classes=10, side=8)
     probe = Probe(config, dataset, execution.settle(config))
     samples = [probe.timed(1) for _ in range(4)]
@@ -186,6 +185,7 @@ from worker.engine import execution
 from worker.engine.__main__ import main
 from worker.engine.estimate import command, measuring
 from worker.engine.estimate.probe import Probe
+measuring.ROUNDS = 0  # However slow the machine is just now, the whole batch is tried.
 config = tiny(batch=8)
 Probe(config, command.synthetic_dataset(train=64, val=8, classes=10, side=8), execution.settle(config)).timed(1)
 size = 1024 * int(re.search("VmSize:[^0-9]*([0-9]+) kB", Path("/proc/self/status").read_text())[1])
