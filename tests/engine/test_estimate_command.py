@@ -189,13 +189,13 @@ measuring.ROUNDS = 0  # However slow the machine is just now, the whole batch is
 config = tiny(batch=8)
 Probe(config, command.synthetic_dataset(train=64, val=8, classes=10, side=8), execution.settle(config)).timed(1)
 size = 1024 * int(re.search("VmSize:[^0-9]*([0-9]+) kB", Path("/proc/self/status").read_text())[1])
-resource.setrlimit(resource.RLIMIT_AS, (size + 60_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (size + 250_000_000,) * 2)
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def test_memory_that_runs_out_is_told_with_what_would_fit() -> None:
-    command = options(image_size=8, batch=1024, seconds=2)
+    command = options(image_size=32, batch=1024, seconds=2)
     done = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = re.search(r"1024 images at a time do not fit; (\d+) do; take --accumulation (\d+),", done.stdout)

@@ -22,6 +22,7 @@ from worker.engine.step import accumulate, finish_step
 GPU_CHUNK = 5
 #: Batch norm cannot be taken over a single image's single pixel.
 SMALLEST = 2
+OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory", "std::bad_alloc")
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,10 @@ class Probe:
             for _ in range(self.config.accumulation):
                 accumulate(self._batch, plan=self._plan, state=self._state)
             return self._finish()
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            message = str(error).splitlines()[0]
+            message = (str(error) or "MemoryError").splitlines()[0]
         # Outside of the handler, where nothing holds on to the tensors of the failed step any more.
         self._forget_step()
         raise DoesNotFit(message)
@@ -174,6 +175,8 @@ def _on_device(batch: Batch, device: torch.device) -> Batch:
     return batch._replace(images=batch.images.to(device), labels=batch.labels.to(device))
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """torch has a class for GPUs only."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """torch has a class for GPUs only; on a CPU its allocator and oneDNN each have their own words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in OUT_OF_MEMORY)
