@@ -19,9 +19,9 @@ from worker.contract.presets import PRESETS
 from worker.engine import execution
 from worker.engine.__main__ import main
 from worker.engine.data.images import Augmentation, Batch, Indices
-from worker.engine.estimate.command import _together
 from worker.engine.estimate.measuring import expected_seconds, interquartile_mean, measure_loader
 from worker.engine.estimate.memory import Peak
+from worker.engine.estimate.outlook import together
 from worker.engine.estimate.probe import Probe, Sample
 from worker.engine.estimate.synthetic import SyntheticImages, synthetic_dataset
 from worker.engine.plan import Plan
@@ -110,10 +110,10 @@ def test_a_large_batch_is_measured_in_part_and_scaled(tmp_path: Path, capsys: py
 
 
 def test_what_shares_the_processors_is_added_and_what_does_not_is_bound_by_the_slower() -> None:
-    assert _together(100.0, 300.0, shares_cpu=True) == (pytest.approx(75.0), "device")
-    assert _together(300.0, 100.0, shares_cpu=True) == (pytest.approx(75.0), "loader")
-    assert _together(300.0, 100.0, shares_cpu=False) == (100.0, "loader")
-    assert _together(300.0, None, shares_cpu=True)[0] == 300.0
+    assert together(100.0, 300.0, shares_cpu=True) == (pytest.approx(75.0), "device")
+    assert together(300.0, 100.0, shares_cpu=True) == (pytest.approx(75.0), "loader")
+    assert together(300.0, 100.0, shares_cpu=False) == (100.0, "loader")
+    assert together(300.0, None, shares_cpu=True)[0] == 300.0
 
 
 def test_few_steps_of_one_sided_patterns_still_give_the_mean_of_all() -> None:
