@@ -1,6 +1,6 @@
 """From a point's own timestamp in the training process to its paint in a real Chromium.
 
-    python -m tests.benchmarks.paint_latency [--points 100]
+    resdrop bench paint_latency [--points 100]
 
 One run with one training thread on this machine; the median and the 95th percentile in milliseconds.
 """
@@ -10,12 +10,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Page
-
-from tests.support.browser import chromium
+from tests.benchmarks.peers import install
 from tests.support.service import Service, running_service
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 LISTEN = """
 window.paints = [];
@@ -23,14 +26,20 @@ document.addEventListener("resdrop:painted", (event) => window.paints.push(event
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="resdrop bench paint_latency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=100, help="painted points to wait for (default: %(default)s)")
-    wanted = parser.parse_args().points
+    wanted = parser.parse_args(arguments).points
+    install("playwright")
+    from tests.support.browser import chromium
+
     with tempfile.TemporaryDirectory() as folder, running_service(Path(folder)) as service, chromium() as browser:
         latencies = measure(browser.new_page(), service, wanted=wanted)
     cuts = statistics.quantiles(latencies, n=20)
     print(f"{len(latencies)} points: p50 {statistics.median(latencies):.0f} ms, p95 {cuts[-1]:.0f} ms")
+    return 0
 
 
 def measure(page: Page, service: Service, *, wanted: int) -> list[float]:
@@ -47,7 +56,3 @@ def measure(page: Page, service: Service, *, wanted: int) -> list[float]:
         first_of_step.setdefault(paint["step"], paint["latency_ms"])
     # The first paint shows what was there before the page was opened.
     return list(first_of_step.values())[1:]
-
-
-if __name__ == "__main__":
-    main()
