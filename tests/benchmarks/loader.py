@@ -2,8 +2,9 @@
 
 Each system loads with its own defaults and the same number of processes, in turn. `images/s` is the median of the
 rounds between the first batch and the last; `CPU ms` what all processes together spent on an image, start and end
-included. Two rows are ResDrop's: bytes, as a GPU takes them, which does the flips, the colours and the normalising
-itself; and floats, all of that done on this processor too, by the training process. The files are the page cache's.
+included. Rows of bytes are what the loader's processes give, for a GPU that does the rest itself (timm's normalising;
+ResDrop's flips, colours and normalising); rows of floats have that done on this processor too, by the training process,
+as the reference has it in the loader's. The files are the page cache's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,11 +87,20 @@ def torchvision_reference(load: Load) -> Iterator[object]:
     return iter(loader)
 
 
-def timm_loader(load: Load) -> Iterator[object]:
+def timm_bytes(load: Load) -> Iterator[object]:
+    """What leaves the processes of timm_floats."""
+    return iter(_timm_loader(load).loader)
+
+
+def timm_floats(load: Load) -> Iterator[object]:
     """create_loader as timm's train script calls it: bytes from the processes, normalised by its prefetcher."""
+    return iter(_timm_loader(load))
+
+
+def _timm_loader(load: Load) -> Any:
     from timm.data import create_dataset, create_loader
 
-    loader = create_loader(
+    return create_loader(
         create_dataset("", root=str(load.root), split="train"),
         input_size=(3, SIDE, SIDE),
         batch_size=load.batch,
@@ -101,7 +112,6 @@ def timm_loader(load: Load) -> Iterator[object]:
         pin_memory=False,
         device=torch.device("cpu"),
     )
-    return iter(loader)
 
 
 def resdrop_bytes(plan: Plan) -> Iterator[Batch]:
@@ -161,7 +171,8 @@ def measure(load: Load, *, rounds: int, peers: bool) -> list[Row]:
     ways: dict[str, Loading] = {"torchvision reference": lambda: torchvision_reference(load)}
     if peers:
         install("timm")
-        ways["timm"] = lambda: timm_loader(load)
+        ways["timm, bytes"] = lambda: timm_bytes(load)
+        ways["timm, floats"] = lambda: timm_floats(load)
     ways["ResDrop, bytes"] = lambda: resdrop_bytes(plan)
     ways["ResDrop, floats"] = lambda: resdrop_floats(plan)
     found: dict[str, list[Pass]] = {name: [] for name in ways}
