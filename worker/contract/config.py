@@ -330,8 +330,7 @@ class RunConfig(BaseModel):
     compile: bool = _setting(
         EXECUTION,
         "Compile blocks",
-        "Compile each residual block with torch.compile: minutes at the start, faster steps on a GPU. "
-        "A run that was paused then ends with other last bits than one that was not.",
+        "Compile each residual block with torch.compile: minutes at the start, faster steps on a GPU.",
         default=False,
         advanced=True,
     )

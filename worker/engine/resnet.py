@@ -51,6 +51,11 @@ class Block(nn.Module):
         activated = relu(self.bn1(x))
         return self._gated(self.shortcut(activated), activated, gate)
 
+    def has_work(self, gate: Gate) -> bool:
+        """Whether anything is to be computed. A compiled block must not be called otherwise: torch gives up compiling
+        a function, for all blocks, when the first call that it sees computes nothing."""
+        return self.shortcut is not None or (gate if isinstance(gate, bool) else gate.images > 0)
+
     def branch(self, activated: Tensor) -> Tensor:
         """What comes after the first norm and ReLU."""
         raise NotImplementedError
@@ -139,7 +144,8 @@ class ResNet(nn.Module):
         blocks = self.blocks()
         x = self.stem(x)
         for block, gate in zip(blocks, gates or (True,) * len(blocks), strict=True):
-            x = block(x, gate=gate)
+            if block.has_work(gate):
+                x = block(x, gate=gate)
         # A mean, and not AdaptiveAvgPool2d, whose backward pass on CUDA is not deterministic.
         logits: Tensor = self.classifier(relu(self.norm(x)).mean((2, 3)))
         return logits

@@ -25,8 +25,7 @@ def changed_circumstances(found: Checkpoint, execution: Execution) -> list[str]:
     """What makes the rest of the run differ from an undisturbed one in its last bits, in sentences."""
     before = {"device": found.content["device"], "threads": found.threads, **found.content["versions"]}
     now = {"device": execution.device.type, "threads": execution.threads, **versions()}
-    compiled = ["resumed with compile, which builds its code anew; the last bits of the results may differ"]
-    return (compiled if found.config.get("compile") else []) + [
+    return [
         f"resumed with {name} {now[name]} instead of {value}; the last bits of the results may differ"
         for name, value in before.items()
         if now.get(name) != value

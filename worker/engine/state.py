@@ -43,7 +43,7 @@ class TrainingState:
         self.evaluated = 0
         self.best: Best | None = None
         if config.compile:
-            compile_blocks(self.model)
+            compile_blocks(self.model, varying_batch=config.sd and config.sd_mode == "subset")
 
     def evaluated_model(self) -> resnet.ResNet:
         """The network to evaluate, on every rank the same: a copy with the average, where there is one."""
@@ -96,17 +96,20 @@ def build_model(config: RunConfig, *, num_classes: int) -> resnet.ResNet:
     )
 
 
-def compile_blocks(model: resnet.ResNet) -> None:
+def compile_blocks(model: resnet.ResNet, *, varying_batch: bool) -> None:
     """Block by block, because the whole network would be compiled anew for every pattern of gates.
 
     Blocks share one code object, and torch gives up after 8 variants of it; open and closed, in training and in an
-    evaluation, with each block's own shape and scale, make more.
+    evaluation, with each block's own shape and scale, make more. What is compiled must not depend on which gates come
+    first, or a resumed run would end with other bits: kernels are chosen by rule and not by the clock, and where the
+    number of images varies it is a variable from the start, and not from its second value on.
     """
-    from torch import _dynamo
+    from torch import _dynamo, _inductor
 
+    _inductor.config.deterministic = True
     _dynamo.config.recompile_limit = max(_dynamo.config.recompile_limit, COMPILED_VARIANTS)
     _dynamo.config.accumulated_recompile_limit = max(
         _dynamo.config.accumulated_recompile_limit, COMPILED_VARIANTS * len(model.blocks())
     )
     for block in model.blocks():
-        block.compile(dynamic=False)
+        block.compile(dynamic=varying_batch)
