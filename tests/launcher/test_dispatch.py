@@ -16,7 +16,7 @@ def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
     done = launcher.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     service = ("up", "down", "status", "doctor", "runs", "comparisons", "datasets")
-    for verb in (*service, "train", "compare", "estimate", "evaluate", "export", "test"):
+    for verb in (*service, "train", "compare", "estimate", "evaluate", "export", "data", "bench", "test"):
         assert f"\n  {verb} " in done.stdout
 
 
@@ -26,6 +26,8 @@ def test_help_needs_no_python(launcher: Launcher, arguments: list[str]) -> None:
         (["train", "--epochs", "3"], "[-m] [worker.engine] [train] [--epochs] [3] "),
         (["compare", "--seeds", "0,1"], "[-m] [worker.engine] [compare] [--seeds] [0,1] "),
         (["evaluate", "--run", "a run"], "[-m] [worker.engine] [evaluate] [--run] [a run] "),
+        (["data", "verify", "a folder"], "[-m] [worker.engine] [data] [verify] [a folder] "),
+        (["bench", "sd", "--json", "a file"], "[-m] [tests.benchmarks] [sd] [--json] [a file] "),
         (["up", "--home", "a folder"], "[-m] [backend.cli] [up] [--home] [a folder] "),
         (["runs", "list", ""], "[-m] [backend.cli] [runs] [list] [] "),
         (["test", "--quick", "tests/cli"], "[-m] [pytest] [-m] [not browser and not fault] [tests/cli] "),

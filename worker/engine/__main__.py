@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from worker.engine.verbs import compare, estimate, evaluate, export, train
+from worker.engine.verbs import compare, data, estimate, evaluate, export, train
 
 INTERRUPTED = 130
-VERBS = (train, compare, evaluate, export, estimate)
+VERBS = (train, compare, evaluate, export, estimate, data)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -50,7 +50,7 @@ def listed(root: Path, classes: list[str]) -> Listing:
     """Raises DataError for a class without images."""
     names, counts = [], []
     for folder in classes:
-        found = sorted(_images_below(root / folder, folder))
+        found = sorted(images_below(root / folder, folder))
         if not found:
             raise DataError(f"{root / folder} holds no images ({', '.join(EXTENSIONS)})")
         names.append(np.array([os.fsencode(name) for name in found]))
@@ -77,14 +77,17 @@ def shared_classes(root: Path) -> list[str]:
     return train
 
 
-def _images_below(folder: Path, name: str) -> Iterator[str]:
-    """A folder is read once; the kind of an entry comes with it, so no file is asked for anything."""
+def images_below(folder: Path, name: str) -> Iterator[str]:
+    """Their paths below `folder`, with `name` in front.
+
+    A folder is read once; the kind of an entry comes with it, so no file is asked for anything.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.lower().endswith(EXTENSIONS) and not entry.is_dir():
                 yield f"{name}/{entry.name}"
             elif entry.is_dir():
-                yield from _images_below(Path(entry.path), f"{name}/{entry.name}")
+                yield from images_below(Path(entry.path), f"{name}/{entry.name}")
 
 
 def _difference(root: Path, train: set[str], val: set[str]) -> str:

@@ -1,0 +1,1 @@
+"""From ImageNet's official archives to the class folders that a training reads."""

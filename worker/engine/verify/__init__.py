@@ -1,0 +1,1 @@
+"""Whether a folder of images is what a training takes it for."""

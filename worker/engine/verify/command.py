@@ -1,0 +1,160 @@
+"""`data verify`: every image of a folder read once, and what is odd about them told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from worker.contract.datasets import DATASETS, DatasetName
+from worker.engine.atomic import write_text
+from worker.engine.data.errors import DataError, existing_folder
+from worker.engine.data.imagenet import WNID
+from worker.engine.data.listing import classes_of, images_below
+from worker.engine.parallel import in_parallel
+from worker.engine.progress_line import ProgressLine
+from worker.engine.verify.inspection import Inspected, inspect_all
+
+UNSOUND, BAD_INPUT = 1, 2
+CHUNK = 128
+SHOWN = 5
+SPLITS = ("train", "val")
+#: With so many class folders named by WordNet ids it is one of these.
+KNOWN = {1000: DatasetName.IMAGENET, 10: DatasetName.IMAGENETTE}
+
+
+@dataclass
+class Report:
+    """Files by their path below the folder. `faults` and `unreadable` make it unsound; the rest is good to know."""
+
+    root: str
+    dataset: str
+    images: dict[str, int]
+    classes: dict[str, int]
+    faults: list[str]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    cmyk: list[str] = field(default_factory=list)
+    odd_format: dict[str, str] = field(default_factory=dict)
+    tiny: list[str] = field(default_factory=list)
+    duplicates: list[list[str]] = field(default_factory=list)
+    leaks: list[list[str]] = field(default_factory=list)
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.faults and not self.unreadable
+
+
+def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json_file: Path | None = None) -> int:
+    """0 where all is sound, 1 where it is not, 2 where there is nothing to look at."""
+    try:
+        root = existing_folder(data_dir)
+        classes = {split: classes_of(root, split) for split in SPLITS}
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    report = verified(root, classes, dataset or _guessed(classes["train"]), workers=workers)
+    for line in told(report):
+        print(line)
+    if json_file is not None:
+        write_text(json_file, json.dumps(report.__dict__ | {"sound": report.is_sound}, indent=1) + "\n")
+    return 0 if report.is_sound else UNSOUND
+
+
+def verified(root: Path, classes: dict[str, list[str]], dataset: DatasetName, *, workers: int) -> Report:
+    files = {
+        split: {name: sorted(images_below(root / split / name, f"{split}/{name}")) for name in names}
+        for split, names in classes.items()
+    }
+    report = Report(
+        root=str(root),
+        dataset=dataset.value,
+        images={split: sum(map(len, found.values())) for split, found in files.items()},
+        classes={split: len(found) for split, found in files.items()},
+        faults=list(_faults(files, dataset)),
+    )
+    paths = [str(root / name) for found in files.values() for names in found.values() for name in names]
+    _note(report, list(_inspected(paths, workers)), root)
+    return report
+
+
+def _faults(files: dict[str, dict[str, list[str]]], dataset: DatasetName) -> Iterator[str]:
+    train, val = (set(files[split]) for split in SPLITS)
+    for split, names in (("train", train - val), ("val", val - train)):
+        if names:
+            yield f"only {split}/ has the classes {_some(sorted(names))}"
+    for split, found in files.items():
+        empty = [name for name, images in found.items() if not images]
+        if empty:
+            yield f"{split}/ has classes without images: {_some(empty)}"
+    facts = DATASETS[dataset]
+    for split, expected in (("train", facts.train_images), ("val", facts.val_images)):
+        count = sum(map(len, files[split].values()))
+        if expected is not None and count != expected:
+            yield f"{split}/ holds {count:,} images, {facts.title} has {expected:,}"
+    if facts.classes is not None and len(train) != facts.classes:
+        yield f"train/ has {len(train):,} classes, {facts.title} has {facts.classes:,}"
+
+
+def _inspected(paths: Sequence[str], workers: int) -> Iterator[Inspected]:
+    progress = ProgressLine("reading", len(paths), unit="images")
+    left = iter(paths)
+    chunks = iter(lambda: list(islice(left, CHUNK)), [])
+    try:
+        for found in in_parallel(inspect_all, chunks, workers=workers):
+            progress.add(len(found), bytes_read=sum(image.size for image in found))
+            yield from found
+    finally:
+        progress.close()
+
+
+def _note(report: Report, inspected: list[Inspected], root: Path) -> None:
+    copies: dict[bytes, list[str]] = defaultdict(list)
+    for image in sorted(inspected, key=lambda image: image.path):
+        name = str(Path(image.path).relative_to(root))
+        if image.trouble is not None:
+            report.unreadable[name] = image.trouble
+            continue
+        copies[image.digest].append(name)
+        if image.is_cmyk:
+            report.cmyk.append(name)
+        if image.is_tiny:
+            report.tiny.append(name)
+        if image.odd_format is not None:
+            report.odd_format[name] = image.odd_format
+    for names in copies.values():
+        if len(names) > 1:
+            splits = {name.split("/")[0] for name in names}
+            (report.leaks if len(splits) > 1 else report.duplicates).append(names)
+
+
+def told(report: Report) -> Iterator[str]:
+    for split in SPLITS:
+        yield f"{split}: {report.images[split]:,} images in {report.classes[split]:,} classes"
+    yield from report.faults
+    yield from _listed("cannot be read", [f"{name} ({why})" for name, why in report.unreadable.items()])
+    yield from _listed("are CMYK", report.cmyk)
+    yield from _listed("are not what their name says", [f"{name} ({what})" for name, what in report.odd_format.items()])
+    yield from _listed("are tiny", report.tiny)
+    yield from _listed("groups of equal files in one split", [" = ".join(names) for names in report.duplicates])
+    yield from _listed("groups of equal files in train/ and val/", [" = ".join(names) for names in report.leaks])
+    yield "sound" if report.is_sound else "not sound: see above"
+
+
+def _listed(what: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield f"{len(names):,} {what}: {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _guessed(classes: Sequence[str]) -> DatasetName:
+    if all(WNID.fullmatch(name) for name in classes):
+        return KNOWN.get(len(classes), DatasetName.IMAGEFOLDER)
+    return DatasetName.IMAGEFOLDER

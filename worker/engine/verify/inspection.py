@@ -1,0 +1,72 @@
+"""What is to be known of an image file, from one reading of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.engine.data.decode import JPEG, decode_rgb, jpeg_frame
+from worker.engine.data.errors import DataUnreadable, Undecodable
+from worker.engine.data.reading import read_bytes
+
+#: Pixels; a crop of less shows nothing.
+TINY = 32
+CMYK_COMPONENTS = 4
+#: How files begin, and the extensions that say so.
+FORMATS: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "JPEG": (JPEG, (".jpg", ".jpeg")),
+    "PNG": (b"\x89PNG\r\n\x1a\n", (".png",)),
+    "BMP": (b"BM", (".bmp",)),
+    "WebP": (b"RIFF", (".webp",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """`trouble` says why it cannot be read, `odd_format` what it is where its name says otherwise."""
+
+    path: str
+    digest: bytes
+    size: int
+    trouble: str | None = None
+    is_cmyk: bool = False
+    is_tiny: bool = False
+    odd_format: str | None = None
+
+
+def inspect_all(paths: Sequence[str]) -> list[Inspected]:
+    return [inspect(path) for path in paths]
+
+
+def inspect(path: str) -> Inspected:
+    """Read and decoded as a training does it."""
+    try:
+        content = read_bytes(path, pause=lambda _: None)
+    except DataUnreadable as error:
+        return Inspected(path, b"", 0, trouble=str(error))
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    if not content:
+        return Inspected(path, digest, 0, trouble="the file is empty")
+    try:
+        height, width = decode_rgb(content).shape[1:]
+    except Undecodable as error:
+        return Inspected(path, digest, len(content), trouble=str(error))
+    frame = jpeg_frame(content) if content.startswith(JPEG) else None
+    return Inspected(
+        path,
+        digest,
+        len(content),
+        is_cmyk=frame is not None and frame.components == CMYK_COMPONENTS,
+        is_tiny=min(height, width) < TINY,
+        odd_format=_odd_format(path, content),
+    )
+
+
+def _odd_format(path: str, content: bytearray) -> str | None:
+    extension = Path(path).suffix.lower()
+    named = next((name for name, (_, extensions) in FORMATS.items() if extension in extensions), None)
+    if named is None or content.startswith(FORMATS[named][0]):
+        return None
+    return next((name for name, (start, _) in FORMATS.items() if content.startswith(start)), "of another format")
