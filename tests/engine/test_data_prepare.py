@@ -25,7 +25,7 @@ from worker.engine.prepare import command
 from worker.engine.prepare.command import Order, run
 from worker.engine.prepare.matlab import NotMatlab, read_structures
 from worker.engine.prepare.release import ILSVRC2012
-from worker.engine.prepare.state import STATE, alone_in
+from worker.engine.prepare.state import CLASSES, FOLDER, state_of
 
 TRAIN, VAL, DEVKIT = NAMES
 
@@ -176,7 +176,7 @@ def test_too_little_space_is_said_before_anything_is_extracted(
 def test_only_one_preparation_works_in_a_folder(
     archives: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with alone_in(tmp_path):
+    with state_of(tmp_path):
         assert prepare(archives, tmp_path) == 2
     assert "another preparation is at work" in capsys.readouterr().err
 
@@ -201,31 +201,32 @@ def test_what_is_whole_is_not_extracted_again_and_what_is_not_is(
     assert not half.exists()
 
 
-def test_a_preparation_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_preparation_that_was_ended_goes_on_where_it_was(tmp_path: Path, ending: signal.Signals, code: int) -> None:
     wnids = tuple(f"n{number:08d}" for number in range(1, 31))
     archives = make(tmp_path / "archives", wnids=wnids, train=12, bulk=400_000)
     out = tmp_path / "out"
+    arguments = ["data", "prepare", "imagenet", "--archives", str(archives.folder), "--out", str(out), "--workers", "2"]
     program = (
         "import sys; from pathlib import Path; from tests.engine.miniature import release_of\n"
-        "from worker.engine.prepare.command import Order, run\n"
-        f"folder, out = Path({str(archives.folder)!r}), Path({str(out)!r})\n"
+        "from worker.engine.__main__ import main; from worker.engine.prepare import release\n"
         "if __name__ == '__main__':\n"
-        f"    release = release_of(folder, classes={len(wnids)}, train={12 * len(wnids)}, val=7)\n"
-        "    sys.exit(run(Order(release, folder, out, workers=2)))\n"
+        f"    small = release_of(Path({str(archives.folder)!r}), classes=30, train=360, val=7)\n"
+        f"    release.ILSVRC2012 = small\n    sys.exit(main({arguments!r}))\n"
     )
     script = tmp_path / "prepare.py"
     script.write_text(program)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([sys.executable, script], env=environment, start_new_session=True)
+    process = subprocess.Popen([sys.executable, script], env=environment)
     until = time.monotonic() + 60
     while len(list(out.glob("train/n*"))) < 3 and time.monotonic() < until:
         time.sleep(0.002)
     # The first process alone: its own end with it.
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    state = json.loads((out / STATE).read_text())
-    whole = {path: path.stat().st_mtime_ns for wnid in state["classes"] for path in (out / "train" / wnid).iterdir()}
-    assert 0 < len(state["classes"]) < len(wnids)
+    process.send_signal(ending)
+    assert process.wait(30) == code
+    classes = [marker.name for marker in (out / FOLDER / CLASSES).iterdir() if not marker.suffix]
+    whole = {path: path.stat().st_mtime_ns for wnid in classes for path in (out / "train" / wnid).iterdir()}
+    assert 0 < len(classes) < len(wnids)
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert images_in(out) == {**archives.train, **archives.val}

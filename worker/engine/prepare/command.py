@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from worker.engine.prepare.completeness import prove
 from worker.engine.prepare.devkit import Devkit, read_devkit
 from worker.engine.prepare.extraction import ClassPiece, Place, ValPiece, blocks, contents, extract, missing_of
 from worker.engine.prepare.release import PrepareFailed, PrepareRefused, Release
-from worker.engine.prepare.state import State, alone_in
+from worker.engine.prepare.state import State, state_of
 from worker.engine.prepare.sums import check_sums, refuse_missing
 from worker.engine.progress_line import ProgressLine
 
@@ -42,13 +43,16 @@ def run(order: Order) -> int:
     try:
         refuse_missing(order.release, order.archives)
         order.out.mkdir(parents=True, exist_ok=True)
-        with alone_in(order.out):
-            _prepare(order, State.read(order.out))
+        with state_of(order.out) as state:
+            _prepare(order, state)
     except PrepareRefused as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT
     except PrepareFailed as failure:
         print(failure, file=sys.stderr)
+        return FAILED
+    except BrokenExecutor:
+        print("one of the processes was ended from outside; run the same command to go on", file=sys.stderr)
         return FAILED
     except OSError as error:
         print(f"{order.out} cannot be written: {error}; give a folder that can", file=sys.stderr)
@@ -62,7 +66,7 @@ def _prepare(order: Order, state: State) -> None:
     if order.sums:
         check_sums(release.archives[::-1], order.archives, state)
     devkit = _devkit(order)
-    train, val = _class_pieces(order, devkit), _val_pieces(order, devkit)
+    train, val = _class_pieces(order, devkit, state), _val_pieces(order, devkit)
     pieces: list[ClassPiece | ValPiece] = [
         *(piece for piece in train if not state.is_whole(piece.wnid, piece.folder / piece.wnid)),
         *filter(None, map(missing_of, val)),
@@ -70,8 +74,8 @@ def _prepare(order: Order, state: State) -> None:
     _refuse_too_little_space(order.out, pieces)
     if len(pieces) < len(train) + len(val):
         print(f"going on: {len(train) + len(val) - len(pieces):,} of {len(train) + len(val):,} pieces are whole")
-    _extract(pieces, order, state)
-    prove(order.out, release, devkit, state.classes)
+    _extract(pieces, order.workers)
+    prove(order.out, release, devkit, state)
     _write_classes(order.out, devkit)
     print(
         f"{release.title} is complete in {order.out}: {release.train_images:,} training and {release.val_images:,} "
@@ -92,7 +96,7 @@ def _devkit(order: Order) -> Devkit:
     return devkit
 
 
-def _class_pieces(order: Order, devkit: Devkit) -> list[ClassPiece]:
+def _class_pieces(order: Order, devkit: Devkit, state: State) -> list[ClassPiece]:
     archive = order.archives / order.release.train.name
     places = {place.name.removesuffix(".tar"): place for place in contents(archive)}
     wnids = {synset.wnid for synset in devkit.synsets}
@@ -101,7 +105,7 @@ def _class_pieces(order: Order, devkit: Devkit) -> list[ClassPiece]:
         raise PrepareRefused(
             f"{archive} and the development kit differ in {len(odd)} classes, {odd[0]} among them; download both again"
         )
-    return [ClassPiece(archive, places[wnid], wnid, order.out / "train") for wnid in sorted(wnids)]
+    return [ClassPiece(archive, places[wnid], wnid, order.out / "train", state.marker(wnid)) for wnid in sorted(wnids)]
 
 
 def _val_pieces(order: Order, devkit: Devkit) -> list[ValPiece]:
@@ -121,16 +125,13 @@ def _val_piece(archive: Path, places: Sequence[Place], labels: dict[str, str], f
     return ValPiece(archive, tuple(places), tuple(labels[place.name] for place in places), folder)
 
 
-def _extract(pieces: list[ClassPiece | ValPiece], order: Order, state: State) -> None:
+def _extract(pieces: list[ClassPiece | ValPiece], workers: int) -> None:
     if not pieces:
         return
     progress = ProgressLine("extracting", sum(map(_size, pieces)) // GIB or 1, unit="GiB")
     told = seen = 0
     try:
-        for found in in_parallel(extract, pieces, workers=min(order.workers, len(pieces))):
-            if found.wnid:
-                state.classes[found.wnid] = (found.images, found.size)
-                state.write()
+        for found in in_parallel(extract, pieces, workers=min(workers, len(pieces))):
             seen += found.size
             progress.add(seen // GIB - told, bytes_read=found.size)
             told = seen // GIB

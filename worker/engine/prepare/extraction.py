@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engine.prepare.release import PrepareFailed
+from worker.engine.prepare.state import Count, note_extracted
 
 #: Nothing that could lead out of its folder.
 IMAGE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.JPEG")
@@ -29,12 +30,13 @@ class Place:
 
 @dataclass(frozen=True)
 class ClassPiece:
-    """The archive of a class, inside of that of all classes."""
+    """The archive of a class, inside of that of all classes; `marker` is written when its folder is whole."""
 
     archive: Path
     place: Place
     wnid: str
     folder: Path
+    marker: Path
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,6 @@ class ValPiece:
     folder: Path
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """`wnid` is empty for validation images."""
-
-    wnid: str
-    images: int
-    size: int
-
-
 def contents(archive: Path) -> list[Place]:
     """The files in an archive, read from one header to the next. Raises PrepareFailed for anything but files."""
     try:
@@ -65,7 +58,7 @@ def contents(archive: Path) -> list[Place]:
         raise PrepareFailed(f"{archive} cannot be read as an archive: {error}; download it again") from error
 
 
-def extract(piece: ClassPiece | ValPiece) -> Extracted:
+def extract(piece: ClassPiece | ValPiece) -> Count:
     """Raises PrepareFailed."""
     try:
         return _extract_class(piece) if isinstance(piece, ClassPiece) else _extract_val(piece)
@@ -76,9 +69,10 @@ def extract(piece: ClassPiece | ValPiece) -> Extracted:
         raise PrepareFailed(f"{piece.folder} cannot be filled: {error}; see to it and run the same command") from error
 
 
-def _extract_class(piece: ClassPiece) -> Extracted:
+def _extract_class(piece: ClassPiece) -> Count:
     """Into a folder beside, which takes its name when it is whole."""
     target, partial = piece.folder / piece.wnid, piece.folder / f".{piece.wnid}.partial"
+    piece.marker.unlink(missing_ok=True)
     for stale in (partial, target):
         if stale.exists():
             shutil.rmtree(stale)
@@ -94,10 +88,12 @@ def _extract_class(piece: ClassPiece) -> Extracted:
             images += 1
             size += member.size
     partial.rename(target)
-    return Extracted(piece.wnid, images, size)
+    count = Count(images, size)
+    note_extracted(piece.marker, count)
+    return count
 
 
-def _extract_val(piece: ValPiece) -> Extracted:
+def _extract_val(piece: ValPiece) -> Count:
     with piece.archive.open("rb") as archive:
         for place, wnid in zip(piece.places, piece.wnids, strict=True):
             archive.seek(place.offset)
@@ -109,7 +105,7 @@ def _extract_val(piece: ValPiece) -> Extracted:
             partial = folder / f".{place.name}.partial"
             partial.write_bytes(content)
             partial.rename(folder / _safe(place.name, piece.archive))
-    return Extracted("", len(piece.places), sum(place.size for place in piece.places))
+    return Count(len(piece.places), sum(place.size for place in piece.places))
 
 
 def missing_of(piece: ValPiece) -> ValPiece | None:

@@ -7,58 +7,87 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engine.atomic import write_text
 from worker.engine.prepare.release import PrepareRefused
 
-STATE, LOCK = ".resdrop-prepare.json", ".resdrop-prepare.lock"
+FOLDER, LOCK, SUMS, CLASSES = ".resdrop-prepare", "lock", "sums.json", "classes"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Count:
+    """Files, and their bytes."""
+
+    images: int
+    size: int
+
+
+@dataclass(frozen=True)
 class State:
-    """`sums` has the MD5 sum of an archive under its name, size and time of change; `classes` the number of images
-    and bytes of each class whose folder is whole."""
+    """In a folder: the sums of archives that were right, and a file for each class whose folder is whole.
 
-    path: Path
-    sums: dict[str, str] = field(default_factory=dict)
-    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    Whoever has extracted a class writes its file, so that nothing is lost with the process that gave the order.
+    """
 
-    @classmethod
-    def read(cls, out: Path) -> State:
-        """An unreadable state is none: what it would have spared is done again."""
-        path = out / STATE
+    folder: Path
+
+    def sum_of(self, archive: Path) -> str | None:
+        """What it was when it was taken; another size or time of change make it another file."""
+        return self._sums().get(_key(archive))
+
+    def note_sum(self, archive: Path, found: str) -> None:
+        write_text(self.folder / SUMS, json.dumps(self._sums() | {_key(archive): found}))
+
+    def marker(self, wnid: str) -> Path:
+        return self.folder / CLASSES / wnid
+
+    def extracted(self, wnid: str) -> Count | None:
         try:
-            held = json.loads(path.read_text())
-            classes = {wnid: (int(count), int(size)) for wnid, (count, size) in held["classes"].items()}
-            return cls(path, dict(held["sums"]), classes)
-        except (OSError, ValueError, KeyError, TypeError):
-            return cls(path)
-
-    def write(self) -> None:
-        write_text(self.path, json.dumps({"sums": self.sums, "classes": self.classes}))
+            images, size = self.marker(wnid).read_text().split()
+            return Count(int(images), int(size))
+        except (OSError, ValueError):
+            return None
 
     def is_whole(self, wnid: str, folder: Path) -> bool:
         """By the sizes of the files that are there: after a power cut some may be empty."""
-        return wnid in self.classes and contents_of(folder) == self.classes[wnid]
+        return count_of(folder) == self.extracted(wnid)
+
+    def _sums(self) -> dict[str, str]:
+        """An unreadable file is none: the sums are taken again."""
+        try:
+            return dict(json.loads((self.folder / SUMS).read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
 
 
-def contents_of(folder: Path) -> tuple[int, int]:
-    """The number of files in a folder, and their bytes."""
+def note_extracted(marker: Path, count: Count) -> None:
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    write_text(marker, f"{count.images} {count.size}\n")
+
+
+def count_of(folder: Path) -> Count:
     if not folder.is_dir():
-        return 0, 0
+        return Count(0, 0)
     with os.scandir(folder) as entries:
         sizes = [entry.stat().st_size for entry in entries if entry.is_file()]
-    return len(sizes), sum(sizes)
+    return Count(len(sizes), sum(sizes))
 
 
 @contextmanager
-def alone_in(out: Path) -> Iterator[None]:
+def state_of(out: Path) -> Iterator[State]:
     """Raises PrepareRefused while another preparation works there."""
-    with (out / LOCK).open("w") as lock:
+    folder = out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise PrepareRefused(f"another preparation is at work in {out}; wait for it, or end it") from error
-        yield
+        yield State(folder)
+
+
+def _key(archive: Path) -> str:
+    found = archive.stat()
+    return f"{archive.name} {found.st_size} {found.st_mtime_ns}"

@@ -27,15 +27,13 @@ def check_sums(archives: Sequence[Archive], folder: Path, state: State) -> None:
     """A sum that was right stays so while size and time of change do. Raises PrepareRefused."""
     for archive in archives:
         path = folder / archive.name
-        key = f"{archive.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        if state.sums.get(key) != archive.md5:
+        if state.sum_of(path) != archive.md5:
             found = _md5(path)
             if found != archive.md5:
                 raise PrepareRefused(
                     f"{path} has the MD5 sum {found}, the official one has {archive.md5}; download it again"
                 )
-            state.sums[key] = found
-            state.write()
+            state.note_sum(path, found)
 
 
 def _md5(path: Path) -> str:

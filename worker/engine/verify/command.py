@@ -6,6 +6,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -56,7 +57,11 @@ def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json
     except DataError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
-    report = verified(root, classes, dataset or _guessed(classes["train"]), workers=workers)
+    try:
+        report = verified(root, classes, dataset or _guessed(classes["train"]), workers=workers)
+    except BrokenExecutor:
+        print("one of the processes was ended from outside; lower --workers and try again", file=sys.stderr)
+        return UNSOUND
     for line in told(report):
         print(line)
     if json_file is not None:
