@@ -21,8 +21,12 @@ WAITING = 4
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Iterator[Result]:
     """The results in the order in which they come. `work` is a function of a module, for it is sent by name.
 
-    Ending early lets the pieces that are begun be finished. Raises what `work` raises.
+    One worker is this process itself. Ending early lets the pieces that are begun in others be finished. Raises what
+    `work` raises, and BrokenExecutor where a process was ended from outside.
     """
+    if workers == 1:
+        yield from map(work, items)
+        return
     executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_parent)
     try:
         left = iter(items)
