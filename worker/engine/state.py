@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from worker.contract.config import RunConfig
 from worker.engine import gradients, resnet
@@ -15,6 +16,7 @@ from worker.engine.meters import DepthMeter, Meter
 from worker.engine.optimizer import load_momentum, momentum_state, sgd
 from worker.engine.outcome import Best
 from worker.engine.precision import Precision
+from worker.engine.stochastic_depth import Rows
 from worker.engine.weight_average import WeightAverage
 
 COMPILED_VARIANTS = 512
@@ -43,7 +45,7 @@ class TrainingState:
         self.evaluated = 0
         self.best: Best | None = None
         if config.compile:
-            compile_blocks(self.model, varying_batch=config.sd and config.sd_mode == "subset")
+            compile_blocks(self.model)
 
     def evaluated_model(self) -> resnet.ResNet:
         """The network to evaluate, on every rank the same: a copy with the average, where there is one."""
@@ -96,20 +98,31 @@ def build_model(config: RunConfig, *, num_classes: int) -> resnet.ResNet:
     )
 
 
-def compile_blocks(model: resnet.ResNet, *, varying_batch: bool) -> None:
+def compile_blocks(model: resnet.ResNet) -> None:
     """Block by block, because the whole network would be compiled anew for every pattern of gates.
 
     Blocks share one code object, and torch gives up after 8 variants of it; open and closed, in training and in an
     evaluation, with each block's own shape and scale, make more. What is compiled must not depend on which gates come
-    first, or a resumed run would end with other bits: kernels are chosen by rule and not by the clock, and where the
-    number of images varies it is a variable from the start, and not from its second value on.
+    first, or a resumed run would end with other bits: kernels are chosen by rule and not by the clock, and what varies
+    is a variable from the start, and not from its second value on.
     """
     from torch import _dynamo, _inductor
 
     _inductor.config.deterministic = True
+    _dynamo.config.automatic_dynamic_shapes = False
     _dynamo.config.recompile_limit = max(_dynamo.config.recompile_limit, COMPILED_VARIANTS)
     _dynamo.config.accumulated_recompile_limit = max(
         _dynamo.config.accumulated_recompile_limit, COMPILED_VARIANTS * len(model.blocks())
     )
     for block in model.blocks():
-        block.compile(dynamic=varying_batch)
+        block.compile()
+    model.register_forward_pre_hook(_mark_varying, with_kwargs=True)
+
+
+def _mark_varying(_model: nn.Module, _args: tuple[Any, ...], given: dict[str, Any]) -> None:
+    """How many images a block runs, where that differs from step to step, is no reason to compile it anew."""
+    from torch import _dynamo
+
+    for gate in given.get("gates") or ():
+        if isinstance(gate, Rows) and gate.kept is not None:
+            _dynamo.maybe_mark_dynamic(gate.kept, 0)
