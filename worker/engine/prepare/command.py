@@ -116,8 +116,7 @@ def _val_pieces(order: Order, devkit: Devkit) -> list[ValPiece]:
             f"{archive} holds {len(places):,} images, the development kit has labels for {len(devkit.truth):,}; "
             "download both again"
         )
-    by_id = {synset.ilsvrc_id: synset.wnid for synset in devkit.synsets}
-    labels = {place.name: by_id[number] for place, number in zip(places, devkit.truth, strict=True)}
+    labels = {place.name: wnid for place, wnid in zip(places, devkit.val_wnids, strict=True)}
     return [_val_piece(archive, block, labels, order.out / "val") for block in blocks(places, BLOCK)]
 
 

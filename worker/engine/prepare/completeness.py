@@ -22,7 +22,7 @@ def prove(out: Path, release: Release, devkit: Devkit, state: State) -> None:
     # Where the kit does not say how many there are, the release's total still does.
     expected = {synset.wnid: synset.train_images or train[synset.wnid] for synset in devkit.synsets}
     _compare("train", train, expected, release.train_images)
-    truth = Counter(devkit.wnid_of(number) for number in devkit.truth)
+    truth = Counter(devkit.val_wnids)
     val = {wnid: count_of(out / "val" / wnid).images for wnid in truth}
     _compare("val", val, truth, release.val_images)
 

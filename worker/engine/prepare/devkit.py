@@ -30,8 +30,11 @@ class Devkit:
     synsets: tuple[Synset, ...]
     truth: tuple[int, ...]
 
-    def wnid_of(self, ilsvrc_id: int) -> str:
-        return next(synset.wnid for synset in self.synsets if synset.ilsvrc_id == ilsvrc_id)
+    @property
+    def val_wnids(self) -> list[str]:
+        """`truth` in WordNet ids."""
+        by_id = {synset.ilsvrc_id: synset.wnid for synset in self.synsets}
+        return [by_id[number] for number in self.truth]
 
 
 def read_devkit(path: Path) -> Devkit:
