@@ -17,7 +17,18 @@ from pathlib import Path
 import pytest
 from scipy.io import loadmat
 
-from tests.engine.miniature import NAMES, PARENT, WNIDS, Miniature, image_bytes, make, meta, release_of, tar
+from tests.engine.miniature import (
+    NAMES,
+    PARENT,
+    WNIDS,
+    Miniature,
+    devkit,
+    image_bytes,
+    make,
+    meta,
+    release_of,
+    tar,
+)
 from worker.contract.datasets import DatasetName
 from worker.engine.__main__ import main
 from worker.engine.data import folder as class_folders
@@ -113,6 +124,67 @@ def test_a_name_that_leads_elsewhere_is_refused(
     assert prepare(archives, tmp_path / "out", archives=changed, sums=False) == 1
     assert repr(name) in capsys.readouterr().err
     assert not list(tmp_path.glob("*.JPEG"))
+
+
+@pytest.mark.parametrize("name", ["../out.JPEG", "../../../out.JPEG", "a/../../out.JPEG", "notes.txt"])
+def test_a_validation_images_name_that_leads_elsewhere_is_refused_before_anything_is_written(
+    archives: Miniature, changed: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = [Path(path).name for path in sorted(archives.val, key=lambda path: Path(path).name)]
+    (changed / VAL).write_bytes(tar({name: b"hostile", **dict.fromkeys(shown[1:], b"image")}))
+    before = set(tmp_path.rglob("*"))
+    assert prepare(archives, tmp_path / "out", archives=changed, sums=False) == 1
+    assert repr(name) in capsys.readouterr().err
+    made = set(tmp_path.rglob("*")) - before
+    assert all(path.is_relative_to(tmp_path / "out") for path in made)
+    assert not [path for path in made if path.is_file() and path.read_bytes() == b"hostile"]
+
+
+def test_a_class_whose_name_leads_elsewhere_is_refused(
+    archives: Miniature, changed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wnids = ("../n01000001", *WNIDS[1:])
+    (changed / DEVKIT).write_bytes(devkit(wnids, [1, 2, 3, 1, 2, 3, 1], dict.fromkeys(wnids, 5)))
+    assert prepare(archives, tmp_path / "out", archives=changed, sums=False) == 2
+    assert "'../n01000001' is no WordNet id" in capsys.readouterr().err
+
+
+def header_at(archive: bytes, name: str) -> int:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        return opened.getmember(name).offset
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 512, b"\0" * 512])
+@pytest.mark.parametrize("where", ["val", "train", "class"])
+def test_a_damaged_header_is_no_end_of_an_archive(
+    archives: Miniature, changed: Path, tmp_path: Path, where: str, damage: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = changed / (VAL if where == "val" else TRAIN)
+    whole = path.read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(whole)) as opened:
+        second = opened.getmembers()[1]
+        content = opened.extractfile(second)
+        assert content is not None
+        inner = content.read()
+    at = second.offset
+    if where == "class":
+        at = second.offset_data + header_at(inner, f"{second.name.removesuffix('.tar')}_2.JPEG")
+    path.write_bytes(whole[:at] + damage + whole[at + 512 :])
+    assert prepare(archives, tmp_path / "out", archives=changed, sums=False) == 1
+    assert "is damaged after byte" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [f"train/{WNIDS[0]}", f"val/{WNIDS[0]}"])
+def test_what_somebody_else_has_put_there_is_neither_replaced_nor_used(
+    archives: Miniature, tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / folder / "theirs.JPEG"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    for _ in range(2):
+        assert prepare(archives, tmp_path) == 2
+        assert "was not made by this command (1 such folders)" in capsys.readouterr().err
+    assert images_in(tmp_path) == {f"{folder}/theirs.JPEG": b"theirs"}
 
 
 def test_links_are_refused(

@@ -67,6 +67,7 @@ def _prepare(order: Order, state: State) -> None:
         check_sums(release.archives[::-1], order.archives, state)
     devkit = _devkit(order)
     train, val = _class_pieces(order, devkit, state), _val_pieces(order, devkit)
+    _refuse_foreign(train, order.out / "val", state)
     pieces: list[ClassPiece | ValPiece] = [
         *(piece for piece in train if not state.is_whole(piece.wnid, piece.folder / piece.wnid)),
         *filter(None, map(missing_of, val)),
@@ -74,6 +75,7 @@ def _prepare(order: Order, state: State) -> None:
     _refuse_too_little_space(order.out, pieces)
     if len(pieces) < len(train) + len(val):
         print(f"going on: {len(train) + len(val) - len(pieces):,} of {len(train) + len(val):,} pieces are whole")
+    state.val_marker.touch()
     _extract(pieces, order.workers)
     prove(order.out, release, devkit, state)
     _write_classes(order.out, devkit)
@@ -136,6 +138,19 @@ def _extract(pieces: list[ClassPiece | ValPiece], workers: int) -> None:
             told = seen // GIB
     finally:
         progress.close()
+
+
+def _refuse_foreign(train: Sequence[ClassPiece], val: Path, state: State) -> None:
+    """What somebody else has put there is neither replaced nor taken for whole."""
+    folders = [piece.folder / piece.wnid for piece in train if not piece.marker.exists()]
+    foreign = [folder for folder in folders if folder.exists()]
+    if not state.val_marker.exists() and val.is_dir() and any(val.iterdir()):
+        foreign.append(val)
+    if foreign:
+        raise PrepareRefused(
+            f"{foreign[0]} is there already and was not made by this command ({len(foreign)} such folders); move it "
+            "away, or give another --out. To check what is there: resdrop data verify"
+        )
 
 
 def _refuse_too_little_space(out: Path, pieces: Sequence[ClassPiece | ValPiece]) -> None:

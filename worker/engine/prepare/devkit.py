@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from worker.engine.prepare.matlab import NotMatlab, Value, read_structures
 from worker.engine.prepare.release import PrepareRefused
 
+#: The names of the folders: nothing that could lead elsewhere.
+WNID = re.compile(r"n\d{8}")
 META, TRUTH = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
 
 
@@ -69,9 +72,12 @@ def _leaves(rows: list[dict[str, Value]]) -> tuple[Synset, ...]:
 
 
 def _synset(row: dict[str, Value]) -> Synset:
+    wnid = str(row["WNID"])
+    if not WNID.fullmatch(wnid):
+        raise ValueError(f"{wnid!r} is no WordNet id")
     return Synset(
         ilsvrc_id=_number(row, "ILSVRC2012_ID"),
-        wnid=str(row["WNID"]),
+        wnid=wnid,
         words=str(row["words"]),
         train_images=_number(row, "num_train_images"),
     )

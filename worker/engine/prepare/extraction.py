@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from worker.engine.prepare.release import PrepareFailed
 from worker.engine.prepare.state import Count, note_extracted
@@ -52,8 +53,8 @@ class ValPiece:
 def contents(archive: Path) -> list[Place]:
     """The files in an archive, read from one header to the next. Raises PrepareFailed for anything but files."""
     try:
-        with tarfile.open(archive, "r:") as opened:
-            return [_place(member, archive) for member in opened]
+        with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as opened:
+            return [_place(member, archive) for member in _members(opened, file, str(archive))]
     except (tarfile.TarError, OSError) as error:
         raise PrepareFailed(f"{archive} cannot be read as an archive: {error}; download it again") from error
 
@@ -70,16 +71,16 @@ def extract(piece: ClassPiece | ValPiece) -> Count:
 
 
 def _extract_class(piece: ClassPiece) -> Count:
-    """Into a folder beside, which takes its name when it is whole."""
+    """Into a folder beside, which takes its name when it is whole. The marker is there before: no folder of a class
+    is ours without one."""
     target, partial = piece.folder / piece.wnid, piece.folder / f".{piece.wnid}.partial"
-    piece.marker.unlink(missing_ok=True)
     for stale in (partial, target):
         if stale.exists():
             shutil.rmtree(stale)
     partial.mkdir(parents=True)
     images = size = 0
     with _part_of(piece.archive, piece.place) as file, tarfile.open(fileobj=file, mode="r:") as inner:
-        for member in inner:
+        for member in _members(inner, file, f"{piece.wnid} in {piece.archive}"):
             place = _place(member, piece.archive)
             content = inner.extractfile(member)
             assert content is not None
@@ -87,24 +88,25 @@ def _extract_class(piece: ClassPiece) -> Count:
                 shutil.copyfileobj(content, image, COPIED_AT_ONCE)
             images += 1
             size += member.size
-    partial.rename(target)
     count = Count(images, size)
     note_extracted(piece.marker, count)
+    partial.rename(target)
     return count
 
 
 def _extract_val(piece: ValPiece) -> Count:
     with piece.archive.open("rb") as archive:
         for place, wnid in zip(piece.places, piece.wnids, strict=True):
+            name = _safe(place.name, piece.archive)
             archive.seek(place.offset)
             content = archive.read(place.size)
             if len(content) < place.size:
                 raise PrepareFailed(f"{piece.archive} ends in the middle of {place.name}; download it again")
             folder = piece.folder / wnid
             folder.mkdir(parents=True, exist_ok=True)
-            partial = folder / f".{place.name}.partial"
+            partial = folder / f".{name}.partial"
             partial.write_bytes(content)
-            partial.rename(folder / _safe(place.name, piece.archive))
+            partial.rename(folder / name)
     return Count(len(piece.places), sum(place.size for place in piece.places))
 
 
@@ -133,8 +135,20 @@ def _size(path: Path) -> int:
         return -1
 
 
+def _members(opened: tarfile.TarFile, file: IO[bytes], what: str) -> Iterator[tarfile.TarInfo]:
+    """All of them. tarfile takes a damaged header for the archive's end, so what follows the last has to be empty."""
+    end = 0
+    for member in opened:
+        yield member
+        end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    file.seek(end)
+    while rest := file.read(COPIED_AT_ONCE):
+        if rest.strip(b"\0"):
+            raise PrepareFailed(f"{what} is damaged after byte {end:,}; download the archive again")
+
+
 def _place(member: tarfile.TarInfo, archive: Path) -> Place:
-    if not member.isreg():
+    if not member.isreg() or member.issparse():
         raise PrepareFailed(f"{archive} holds {member.name!r}, which is no file; it is not the official archive")
     return Place(member.name, member.offset_data, member.size)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from worker.engine.atomic import write_text
 from worker.engine.prepare.release import PrepareRefused
 
-FOLDER, LOCK, SUMS, CLASSES = ".resdrop-prepare", "lock", "sums.json", "classes"
+FOLDER, LOCK, SUMS, CLASSES, VAL = ".resdrop-prepare", "lock", "sums.json", "classes", "val"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Count:
 class State:
     """In a folder: the sums of archives that were right, and a file for each class whose folder is whole.
 
-    Whoever has extracted a class writes its file, so that nothing is lost with the process that gave the order.
+    Whoever has extracted a class writes its file, so that nothing is lost with the process that gave the order. What
+    has no such file is somebody else's.
     """
 
     folder: Path
@@ -42,6 +43,11 @@ class State:
 
     def marker(self, wnid: str) -> Path:
         return self.folder / CLASSES / wnid
+
+    @property
+    def val_marker(self) -> Path:
+        """There since the first validation image was about to be extracted."""
+        return self.folder / VAL
 
     def extracted(self, wnid: str) -> Count | None:
         try:
