@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from backend.compare.report import DRAWN, Member, Report
-from backend.compare.report_chart import Curve, chart
-from backend.compare.report_markup import Markup, element
-from backend.compare.report_settings import machine_section, settings_section
-from backend.compare.report_style import CONTENT_SECURITY_POLICY, STYLE
-from backend.compare.report_words import ARM_TITLES, beside, duration, moment, number, percent, points, share, times
+from backend.compare.report_machine import machine_section
+from backend.compare.report_words import beside, duration, moment, number, percent, points, share, times
 from backend.compare.verdict import Pair, Verdict
 from worker.contract import names
+from worker.report.chart import Curve, chart
+from worker.report.markup import Markup, element
+from worker.report.page import ARM_TITLES, charts, document, legend, table, tiles
+from worker.report.settings import Compared, settings_section
 
 _CHARTS = dict(zip(DRAWN, (("Validation top-1", "%"), ("Validation loss", ""), ("Training loss", "")), strict=True))
 
 
 def report_page(report: Report, *, version: str) -> str:
-    body = element(
-        "body",
+    runs = [member.run for member in report.members]
+    return document(
+        f"{report.comparison.name} · ResDrop report",
         _header(report),
         element("h2", "Verdict"),
         *_verdict(report),
         element("h2", "Results"),
         _results(report.members),
         element("h2", "Curves"),
-        _legend(),
-        element("div", *(_chart(report, metric) for metric in DRAWN), class_="charts"),
-        *settings_section([member.run for member in report.members]),
-        *machine_section([member.run for member in report.members]),
+        legend(),
+        charts(_chart(report, metric) for metric in DRAWN),
+        *settings_section([Compared(run.arm or "", run.config) for run in runs]),
+        *machine_section(runs),
         element(
             "footer", f"Made by ResDrop {version} on {moment(report.made_at)} of comparison {report.comparison.id}."
         ),
-    )
-    return "<!doctype html>\n" + element("html", _head(report), body, lang="en") + "\n"
-
-
-def _head(report: Report) -> Markup:
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=CONTENT_SECURITY_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{report.comparison.name} · ResDrop report"),
-        element("style", Markup(STYLE)),
     )
 
 
@@ -102,11 +91,7 @@ def _tiles(report: Report, verdict: Verdict) -> Markup:
         ("Compute in training", share(report.compute), beside(report.compute, "the full network")),
         ("Pairs completed", str(len(verdict.pairs)), f"of {seeds}"),
     )
-    tiles = [
-        element("div", element("dt", title), element("dd", value, element("small", text)))
-        for title, value, text in rows
-    ]
-    return element("dl", *tiles, class_="tiles")
+    return tiles(rows)
 
 
 def _pairs(pairs: Sequence[Pair]) -> Markup:
@@ -150,21 +135,6 @@ def _result(member: Member) -> tuple[str, ...]:
         share(member.compute),
         f"{run.epoch:g} of {run.config['epochs']}",
     )
-
-
-def table(label: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """The first cell of each row names it. It scrolls by itself where the page is narrower."""
-    titles = element("thead", element("tr", *(element("th", title, scope="col") for title in head)))
-    body = [
-        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows
-    ]
-    whole = element("table", titles, element("tbody", *body))
-    return element("div", whole, class_="scroller", tabindex="0", role="group", aria_label=label)
-
-
-def _legend() -> Markup:
-    marks = [element("span", element("span", class_=f"mark {arm}"), title) for arm, title in ARM_TITLES.items()]
-    return element("p", *marks, class_="legend")
 
 
 def _chart(report: Report, metric: names.Metric) -> Markup:

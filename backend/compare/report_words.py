@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 NONE = "–"
-ARM_TITLES = {"baseline": "Baseline", "sd": "Stochastic depth"}
 
 
 def percent(value: float | None) -> str:
@@ -49,13 +48,3 @@ def duration(seconds: float) -> str:
 
 def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def setting(value: object, unit: str = "") -> str:
-    """A value of the configuration; its unit is in the plural."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{shown} {unit.removesuffix('s') if shown == '1' else unit}".strip()

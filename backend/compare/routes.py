@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
 from backend.compare.report import content_disposition, read_report
 from backend.compare.report_page import report_page
-from backend.compare.report_style import CONTENT_SECURITY_POLICY
 from backend.compare.service import NewComparison, launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
 from backend.db.tables import Comparison
@@ -20,6 +19,7 @@ from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, PartsOf
 from backend.runs.queries import get_runs
 from worker.contract import VERSION
+from worker.report.style import CONTENT_SECURITY_POLICY
 
 router = APIRouter(tags=["comparisons"])
 

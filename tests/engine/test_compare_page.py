@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.engine.parts import tiny
-from worker.engine.compare import chart, screen
+from worker.engine.compare import page as pages
+from worker.engine.compare import screen
 from worker.engine.compare.arms import Arm, arms_of
-from worker.engine.compare.chart import Curve, figure, thinned
 from worker.engine.compare.outcome import results_of, verdict_of
-from worker.engine.compare.page import page
+from worker.engine.compare.page import page, thinned
 from worker.engine.compare.running import End
 from worker.engine.compare.screen import Screen
 from worker.engine.compare.standing import line
@@ -63,7 +64,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(html: str) -> None:
     assert tags.links == []
     assert "script" not in tags.names
     assert "url(" not in html
-    assert "default-src 'none'" in html
+    assert "default-src 'none'" in unescape(html)
 
 
 def test_what_others_wrote_is_escaped(html: str) -> None:
@@ -72,9 +73,9 @@ def test_what_others_wrote_is_escaped(html: str) -> None:
 
 
 def test_every_curve_of_both_arms_is_drawn(html: str) -> None:
-    assert len(re.findall(r'<path class="baseline"', html)) == 5
+    assert len(re.findall(r'<path [^>]*class="baseline"', html)) == 5
     # Only stochastic depth has a share of the compute.
-    assert len(re.findall(r'<path class="sd"', html)) == 6
+    assert len(re.findall(r'<path [^>]*class="sd"', html)) == 6
     assert "no interval" in html
 
 
@@ -99,20 +100,11 @@ def test_the_page_is_legible_on_a_phone(browser: Browser, html: str, tmp_path: P
 
 
 def test_a_curve_is_thinned_to_means_of_neighbours() -> None:
-    points = [(float(x), float(x % 2)) for x in range(4 * chart.MOST_POINTS)]
+    points = [(float(x), float(x % 2)) for x in range(4 * pages.MOST_POINTS)]
     thin = thinned(points)
-    assert len(thin) == chart.MOST_POINTS
+    assert len(thin) == pages.MOST_POINTS
     assert thin[0] == (1.5, 0.5)
     assert thinned(points[:5]) == points[:5]
-
-
-def test_a_single_point_and_a_flat_curve_are_drawn() -> None:
-    flat = figure("flat", "epoch", [Curve("one", "sd", [(1.0, 0.0), (2.0, 0.0)])])
-    single = figure("single", "epoch", [Curve("one", "sd", [(0.0, 5.0)])])
-    for drawn in (flat, single):
-        assert "nan" not in drawn
-        assert " h0" in drawn
-    assert figure("nothing", "epoch", [Curve("one", "sd", [])]) == ""
 
 
 class _Terminal(io.StringIO):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
 from worker.contract.names import Metric
-from worker.engine.compare.arms import BASELINE, SD, Arm
-from worker.engine.compare.chart import Curve, figure
-from worker.engine.compare.folder import FACTORS
+from worker.engine.compare.arms import Arm
 from worker.engine.compare.outcome import Row, RunResult, Verdict
 from worker.engine.compare.statistics import Paired
-from worker.engine.compare.style import STYLE
 from worker.engine.compare.words import HEADINGS, cells, headline, sentences
 from worker.engine.sinks.history import read_history
+from worker.report.chart import Curve, chart
+from worker.report.markup import Markup, element
+from worker.report.page import bullets, charts, document, legend, table, tiles
+from worker.report.settings import Compared, settings_section
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-NAMES = {BASELINE: "baseline", SD: "stochastic depth"}
+#: More points than pixels would only make the page heavy.
+MOST_POINTS = 300
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class _Chart:
     metric: Metric
     x: str
     x_title: str
+    unit: str = ""
 
 
 CHARTS = (
-    _Chart("val/top1 by epoch (%)", Metric.VAL_TOP1, "epoch", "epoch"),
-    _Chart("val/top1 by time (%)", Metric.VAL_TOP1, "elapsed_seconds", "seconds of training"),
+    _Chart("val/top1 by epoch", Metric.VAL_TOP1, "epoch", "epoch", "%"),
+    _Chart("val/top1 by time", Metric.VAL_TOP1, "elapsed_seconds", "seconds of training", "%"),
     _Chart("val/loss", Metric.VAL_LOSS, "epoch", "epoch"),
     _Chart("train/loss", Metric.TRAIN_LOSS, "epoch", "epoch"),
-    _Chart("sd/compute (share of the full compute)", Metric.SD_COMPUTE, "epoch", "epoch"),
+    _Chart("sd/compute", Metric.SD_COMPUTE, "epoch", "epoch", "share of the full compute"),
     _Chart("images/s", Metric.IMAGES_PER_SECOND, "epoch", "epoch"),
 )
 
@@ -44,84 +45,58 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
     histories = [(arm, read_history(arm.folder.history)) for arm in arms]
     config = arms[0].config
     title = f"ResNet-{int(config.depth)} on {config.dataset.value}: baseline and stochastic depth"
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="muted">pL {config.pL:g}, mode {escape(config.sd_mode)}, {config.epochs} epochs, '
-        f"batch {config.batch}; {escape(told)}.</p>",
-        f'<p class="headline">{escape(headline(verdict))}</p>',
+    about = f"pL {config.pL:g}, mode {config.sd_mode}, {config.epochs} epochs, batch {config.batch}; {told}."
+    intervals = "Intervals are Student's for the mean over seeds; a seed's twins share weights, order and augmentation."
+    return document(
+        title,
+        element("h1", title),
+        element("p", about, class_="muted"),
+        element("p", headline(verdict), class_="sentence"),
         _tiles(verdict),
-        "<h2>Paired differences</h2>",
-        _list(sentences(verdict)),
-        "<p class=\"muted\">Intervals are Student's for the mean over seeds; a seed's twins share weights, order and "
-        "augmentation.</p>",
-        "<h2>Runs</h2>",
-        _table(results),
-        _list([f"seed {run.seed} {run.arm}: {run.reason}" for run in results if run.reason]),
-        "<h2>Curves</h2>",
-        _legend(),
-        f'<div class="charts">{"".join(_figure(chart, histories) for chart in CHARTS)}</div>',
-        "<h2>Settings</h2>",
-        _settings(config.model_dump(mode="json")),
-    ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
+        element("h2", "Paired differences"),
+        bullets(sentences(verdict)),
+        element("p", intervals, class_="muted"),
+        element("h2", "Runs"),
+        table("Runs", HEADINGS, [cells(result) for result in results]),
+        bullets(f"seed {run.seed} {run.arm}: {run.reason}" for run in results if run.reason),
+        element("h2", "Curves"),
+        legend(),
+        charts(_figure(shown, histories) for shown in CHARTS),
+        *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
     )
 
 
-def _tiles(verdict: Verdict) -> str:
+def _tiles(verdict: Verdict) -> Markup:
     found = [
         ("Last val/top1, SD − baseline", verdict.last_top1, "{:+.2f}"),
         ("Best val/top1, SD − baseline", verdict.best_top1, "{:+.2f}"),
         ("Time saved, %", verdict.time_saved, "{:.1f}"),
         ("Compute saved, %", verdict.compute_saved, "{:.1f}"),
     ]
-    tiles = [_tile(title, value, form) for title, value, form in found if value is not None]
-    return f'<dl class="tiles">{"".join(tiles)}</dl>' if tiles else ""
+    return tiles(
+        (title, form.format(value.mean), _spread(value, form)) for title, value, form in found if value is not None
+    )
 
 
-def _tile(title: str, value: Paired, form: str) -> str:
-    spread = "one seed, no interval"
-    if value.low is not None and value.high is not None:
-        spread = f"{form.format(value.low)} to {form.format(value.high)}, {value.n} seeds"
-    return f"<div><dt>{escape(title)}</dt><dd>{form.format(value.mean)}<small>{spread}</small></dd></div>"
+def _spread(value: Paired, form: str) -> str:
+    if value.low is None or value.high is None:
+        return "one seed, no interval"
+    return f"{form.format(value.low)} to {form.format(value.high)}, {value.n} seeds"
 
 
-def _table(results: Sequence[RunResult]) -> str:
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in HEADINGS)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(result))}</tr>" for result in results)
-    return f'<div class="scroller"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+def _figure(shown: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]]) -> Markup:
+    curves = []
+    for arm, rows in histories:
+        told = [(float(row[shown.x]), float(row[shown.metric])) for row in rows if row[shown.metric]]
+        points = thinned(told)
+        curves.append(Curve(arm.title, arm.name, [x for x, _ in points], [value for _, value in points]))
+    return chart(shown.title, curves, x_title=shown.x_title, unit=shown.unit)
 
 
-def _list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
-
-
-def _legend() -> str:
-    marks = "".join(f'<span><i class="{arm}"></i>{name}</span>' for arm, name in NAMES.items())
-    return f'<p class="legend">{marks}</p>'
-
-
-def _figure(chart: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]]) -> str:
-    curves = [
-        Curve(
-            arm.title,
-            arm.name,
-            [(float(row[chart.x]), float(row[chart.metric])) for row in rows if row[chart.metric]],
-        )
-        for arm, rows in histories
-    ]
-    return figure(chart.title, chart.x_title, curves)
-
-
-def _settings(config: dict[str, Any]) -> str:
-    shown = [
-        f"<div><dt>{escape(name)}</dt><dd>{escape('default' if value is None else str(value))}</dd></div>"
-        for name, value in config.items()
-        if name not in FACTORS
-    ]
-    return f'<dl class="settings">{"".join(shown)}</dl>'
+def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Means of neighbours where there are too many."""
+    size = math.ceil(len(points) / MOST_POINTS)
+    if size <= 1:
+        return list(points)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from backend.compare.report_markup import Markup, element
+from worker.report.markup import Markup, element
 
 # Small, so that letters keep their size where the chart has the width of a phone.
 WIDTH, HEIGHT = 360, 232
@@ -42,6 +42,7 @@ class Scale:
 def chart(title: str, curves: Sequence[Curve], *, x_title: str, unit: str = "") -> Markup:
     """A figure with its title; it says so where nothing was measured."""
     heading = element("figcaption", f"{title} ({unit})" if unit else title)
+    curves = [curve for curve in curves if any(value is not None for value in curve.values)]
     values = [value for curve in curves for value in curve.values if value is not None]
     if not values:
         return element("figure", heading, element("p", "Nothing was measured.", class_="muted"))
@@ -96,5 +97,5 @@ def _grid(x: Scale, y: Scale) -> list[Markup]:
 
 def _said(title: str, curves: Sequence[Curve]) -> str:
     """For who cannot see it: where each curve ends."""
-    ends = [(curve.name, [value for value in curve.values if value is not None][-1:]) for curve in curves]
-    return f"{title}; last values: " + ", ".join(f"{name} {end[0]:.4g}" for name, end in ends if end)
+    ends = [(curve.name, [value for value in curve.values if value is not None][-1]) for curve in curves]
+    return f"{title}; last values: " + ", ".join(f"{name} {end:.4g}" for name, end in ends)

@@ -24,7 +24,8 @@ body {
   max-width: 1120px; margin: 0 auto; padding: 32px 20px 48px; background: var(--bg); color: var(--text);
   font: 15px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
-h1, h2, h3, p, figure, dl, dd { margin: 0; }
+h1, h2, h3, p, figure, dl, dd, ul { margin: 0; }
+ul { padding-left: 20px; }
 h1 { font-size: 26px; line-height: 1.25; letter-spacing: -0.015em; overflow-wrap: anywhere; }
 h2 { margin: 36px 0 12px; font-size: 18px; }
 h3 { margin: 16px 0 6px; font-size: 14px; }
@@ -33,7 +34,7 @@ code { font-size: 0.88em; }
 small { font-size: 12.5px; }
 .note { margin-top: 16px; padding: 10px 14px; border-left: 3px solid var(--line); background: var(--soft); }
 .note.warn { border-color: var(--warn); background: var(--warn-soft); }
-.sentence { font-size: 17px; font-weight: 550; }
+.sentence { margin: 12px 0; font-size: 17px; font-weight: 550; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin: 16px 0; }
 .tiles div { padding: 12px 14px; border: 1px solid var(--line); border-radius: 8px; }
 .tiles dt { color: var(--muted); font-size: 13px; }
