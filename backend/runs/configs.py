@@ -13,7 +13,7 @@ from backend.errors import BadInput
 from backend.runs.views import planned_steps
 from backend.workers.queries import living_workers
 from worker.contract.config import RunConfig
-from worker.contract.datasets import CLASS_FOLDERS, DATASETS
+from worker.contract.datasets import CLASS_FOLDERS, DATASETS, remedy_by_content
 
 
 class Derived(BaseModel):
@@ -62,7 +62,8 @@ def missing_images(config: RunConfig) -> str | None:
     parts = ("train", "val") if config.dataset in CLASS_FOLDERS else ()
     for wanted in (folder, *(folder / part for part in parts)):
         if not _is_folder(wanted):
-            return f"data_dir {config.data_dir!r}: there is no folder {str(wanted)!r} on this machine"
+            remedy = remedy_by_content(_content(folder)) if wanted != folder else ""
+            return f"data_dir {config.data_dir!r}: there is no folder {str(wanted)!r} on this machine{remedy}"
     return None
 
 
@@ -71,6 +72,13 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # a name that is too long for the file system
         return False
+
+
+def _content(folder: Path) -> set[str]:
+    try:
+        return {entry.name for entry in folder.iterdir()}
+    except OSError:  # it may not be read from here
+        return set()
 
 
 def _trains_elsewhere(session: Session) -> bool:

@@ -70,6 +70,11 @@ class TestCheck:
         (tmp_path / "images" / "train").mkdir(parents=True)
         missing = house.api.post("/runs/check", {"config": config}, status=422)
         assert f"there is no folder '{tmp_path}/images/val'" in missing["errors"]["data_dir"][0]
+        del config["dataset"]
+        assert house.api.post("/runs/check", {"config": config}, status=422) == missing
+        (tmp_path / "images" / "cifar-10-batches-py").mkdir()
+        remedy = house.api.post("/runs/check", {"config": config}, status=422)["errors"]["data_dir"][0]
+        assert remedy.endswith("it holds cifar-10-batches-py, so take dataset cifar10")
         (tmp_path / "images" / "val").mkdir()
         assert self.check(house, **config)["derived"]["steps"] is None
 

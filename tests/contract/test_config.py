@@ -97,6 +97,32 @@ def test_warmup_that_never_ends_is_warned_of_and_accepted() -> None:
     assert RunConfig(epochs=6).warnings() == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "dataset"),
+    [
+        ({}, "digits"),
+        ({"data_dir": None}, "digits"),
+        ({"data_dir": "/images"}, "imagefolder"),
+        ({"data_dir": "/images", "dataset": "cifar10"}, "cifar10"),
+        ({"data_dir": "/images", "dataset": "digits"}, "digits"),
+    ],
+)
+def test_a_folder_without_a_dataset_is_imagefolder(settings: dict[str, Any], dataset: str) -> None:
+    assert RunConfig.model_validate(settings).dataset == dataset
+    assert RunConfig.model_validate_json(json.dumps(settings)).dataset == dataset
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"data_dir": "/images", "dataset": "digits"}, "data_dir /images does nothing with dataset digits"),
+        ({"depth": 50}, "depth 50 is a network for 224 px images, and these of digits have 32 px"),
+    ],
+)
+def test_images_that_are_probably_not_meant_are_warned_of(settings: dict[str, Any], says: str) -> None:
+    assert says in RunConfig.model_validate(settings).warnings()[0]
+
+
 @pytest.mark.parametrize("spelling", ["--label_smoothing", "--label-smoothing"])
 def test_options_accept_hyphens_and_underscores(spelling: str) -> None:
     parser = argparse.ArgumentParser()
@@ -104,8 +130,11 @@ def test_options_accept_hyphens_and_underscores(spelling: str) -> None:
     assert given_settings(parser.parse_args([spelling, "0.1"])) == {"label_smoothing": "0.1"}
 
 
-def test_every_setting_can_be_given_as_an_option() -> None:
-    config = RunConfig(dataset="imagefolder", data_dir="/images", depth=101, lr=0.2, flip=False, sd=True, threads=3)
+@pytest.mark.parametrize("dataset", ["imagefolder", "digits"])
+def test_every_setting_can_be_given_as_an_option(dataset: str) -> None:
+    config = RunConfig.model_validate(
+        {"dataset": dataset, "data_dir": "/images", "depth": 101, "lr": 0.2, "flip": False, "sd": True, "threads": 3}
+    )
     parser = argparse.ArgumentParser()
     add_config_options(parser)
     typed: list[str] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.parts import TINY, Recorder, differences, final_state, run_to_end, tiny
+from tests.engine.small_folders import SMALL_FOLDER, folder_of
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
 from worker.engine.sinks.history import read_history
@@ -58,6 +59,21 @@ def test_a_run_leaves_its_results_in_the_folder(tmp_path: Path, capsys: pytest.C
     assert "completed in" in capsys.readouterr().out
 
 
+def test_a_folder_alone_is_trained_on_from_wherever_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = folder_of(tmp_path / "data", ["cat", "dog"]), tmp_path / "results"
+    settings = {name: value for name, value in (SMALL_FOLDER | {"epochs": 1}).items() if name != "dataset"}
+    monkeypatch.chdir(tmp_path)
+    assert main(options(out, data_dir="data/", **settings)) == 0
+    said = capsys.readouterr().out
+    assert f"imagefolder in {data}: 8 training and 8 validation images of 2 classes, at 16 px" in said
+    assert said.count("with sd and only 1 epochs, batch-norm statistics") == 1
+    monkeypatch.chdir(data)
+    assert main(options(out, data_dir=data, **settings)) == 0
+    assert "--fresh begins it anew" in capsys.readouterr().out
+
+
 def test_a_completed_run_is_left_alone_until_it_is_asked_for_afresh(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +104,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path, capsys: p
         ({"batch": 4096}, "batch: batch 4096 exceeds the 1437 training images of digits; lower it to 1437 or less"),
         ({"dataset": "imagefolder"}, "data_dir: imagefolder needs data_dir"),
         ({"dataset": "cifar10", "data_dir": "/nowhere"}, "data_dir /nowhere does not exist"),
+        ({"data_dir": "/nowhere"}, "data_dir /nowhere does not exist"),
         ({"amp": "fp16", "device": "cpu"}, "set amp to auto"),
     ],
 )

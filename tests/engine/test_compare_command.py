@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -15,8 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.engine.parts import TINY
+from worker.contract.config import RunConfig
+from worker.contract.options import add_config_options, given_settings
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
+from worker.engine.compare.arms import typed
 from worker.engine.sinks.history import read_history
 
 SETTINGS = {name: value for name, value in TINY.items() if name not in ("sd", "seed")} | {
@@ -213,6 +217,24 @@ def test_bad_input_is_named_and_nothing_is_written(
     assert main(["compare", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_trained_on_and_what_is_probably_not_meant_are_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(tmp_path, seeds="4", epochs=1, bn_reestimate=0)) == 0
+    said = capsys.readouterr().out
+    assert "digits: 1,437 training and 360 validation images of 10 classes, at 8 px" in said
+    assert said.count("note: with sd and only 1 epochs, batch-norm statistics") == 1
+
+
+@pytest.mark.parametrize("dataset", ["digits", "imagefolder", "cifar10"])
+@pytest.mark.parametrize("depth", [20, 50])
+def test_each_run_is_given_the_settings_of_the_comparison(dataset: str, depth: int) -> None:
+    config = RunConfig.model_validate({"dataset": dataset, "data_dir": "/images", "depth": depth})
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    assert RunConfig.model_validate(given_settings(parser.parse_args(typed(config)))) == config
 
 
 @pytest.mark.parametrize("seeds", ["", "one", "1,1", "1,,2"])

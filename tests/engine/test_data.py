@@ -217,6 +217,11 @@ def emptied(path: str) -> Any:
         (without("train/cat"), {}, "differ: only val/ has cat"),
         (lambda root: [without(f"{split}/cat")(root) for split in ("train", "val")], {}, "train has 1 class folders"),
         (emptied("train/cat"), {}, "train/cat holds no images"),
+        (
+            lambda root: [(root / "train").rename(root / "t"), (root / "cifar-100-python").mkdir()],
+            {},
+            "has no folder train/.* it holds cifar-100-python, so take dataset cifar100",
+        ),
         (None, {"dataset": "cifar10"}, "has no folder cifar-10-batches-py; download"),
         (lambda root: (root / "cifar-100-python").mkdir(), {"dataset": "cifar100"}, "is damaged or not whole"),
     ],

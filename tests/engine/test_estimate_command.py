@@ -61,6 +61,11 @@ def test_both_arms_are_estimated(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert part in said
 
 
+def test_what_is_probably_not_meant_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    estimated(tmp_path, **SMALL, epochs=3)
+    assert capsys.readouterr().out.count("note: warmup_epochs 5 is not below epochs 3") == 1
+
+
 def test_the_speed_is_that_of_a_training(tmp_path: Path) -> None:
     settings = TINY | {"sd": False, "batch": 64, "log_every": 1, "threads": 1}
     out = tmp_path / "run"
@@ -95,7 +100,8 @@ def test_a_folder_that_is_given_is_counted_and_its_loader_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = folder_of(tmp_path / "data", ["cat", "dog"])
-    found = estimated(tmp_path, **SMALL_FOLDER, data_dir=data, loader_workers=1)
+    settings = {name: value for name, value in SMALL_FOLDER.items() if name != "dataset"}
+    found = estimated(tmp_path, **settings, data_dir=data, loader_workers=1)
     assert found["train_images"] == 8
     assert found["loader_images_per_second"] > 0
     assert "take turns on the same processors" in capsys.readouterr().out

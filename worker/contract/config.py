@@ -73,12 +73,16 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     dataset: DatasetName = _setting(
-        DATA, "Dataset", "What to train on; digits needs no download.", default=DatasetName.DIGITS
+        DATA,
+        "Dataset",
+        "What to train on; digits needs no download. Left out beside a data folder it is imagefolder.",
+        default=DatasetName.DIGITS,
     )
     data_dir: str | None = _setting(
         DATA,
         "Data folder",
-        "Absolute path on the training machine. imagefolder expects train/ and val/ with one folder per class.",
+        "Absolute path on the training machine. imagefolder expects train/ and val/ with one folder per class, and is "
+        "what a folder is taken for where no dataset is named.",
         default=None,
         max_length=4096,
     )
@@ -383,6 +387,14 @@ class RunConfig(BaseModel):
         advanced=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_folder_alone_is_imagefolder(cls, given: Any) -> Any:
+        """Whoever names a folder and no dataset means the images in it, and not the default's."""
+        if isinstance(given, dict) and given.get("data_dir") is not None and "dataset" not in given:
+            return {**given, "dataset": DatasetName.IMAGEFOLDER}
+        return given
+
     @field_validator("*", mode="before")
     @classmethod
     def _numbers_are_no_flags(cls, value: object, info: ValidationInfo) -> object:
@@ -472,6 +484,16 @@ class RunConfig(BaseModel):
             found.append(
                 f"depth {int(self.depth)} is a network for 32 px images; at {self.image_side} px it is slow, "
                 "take 50, 101 or 152"
+            )
+        if self.depth.is_bottleneck and self.image_side < 64:
+            found.append(
+                f"depth {int(self.depth)} is a network for 224 px images, and these of {self.dataset.value} have "
+                f"{self.image_side} px; take 20 to 110, or name other images with dataset and data_dir"
+            )
+        if self.data_dir is not None and not DATASETS[self.dataset].needs_data_dir:
+            found.append(
+                f"data_dir {self.data_dir} does nothing with dataset {self.dataset.value}; leave dataset out, or name "
+                "the folder's"
             )
         if self.dataset is DatasetName.DIGITS and self.flips:
             found.append("flip mirrors digits, which have a hand; accuracy will suffer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,12 +42,21 @@ DATASETS: dict[DatasetName, DatasetFacts] = {
 #: Those whose data_dir holds train/ and val/ with one folder for each class.
 CLASS_FOLDERS = frozenset({DatasetName.IMAGENET, DatasetName.IMAGENETTE, DatasetName.IMAGEFOLDER})
 
+#: What data_dir holds for those that are kept as torchvision unpacks them.
+UNPACKED = {DatasetName.CIFAR10: "cifar-10-batches-py", DatasetName.CIFAR100: "cifar-100-python"}
+
 IMAGENET_SIDE = 224
 
 
 def default_image_size(name: DatasetName) -> int:
     """Side of the training image in pixels where the configuration leaves it open."""
     return DATASETS[name].side or IMAGENET_SIDE
+
+
+def remedy_by_content(found: Container[str]) -> str:
+    """What to do about a data_dir without class folders in which `found` lies; empty where that says nothing."""
+    kind = next((name for name, folder in UNPACKED.items() if folder in found), None)
+    return "" if kind is None else f"; it holds {UNPACKED[kind]}, so take dataset {kind.value}"
 
 
 def default_flip(name: DatasetName) -> bool:

@@ -21,7 +21,7 @@ from worker.engine.checkpoint import (
 from worker.engine.company import launched_rank
 from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Dataset
-from worker.engine.data.open import open_dataset
+from worker.engine.data.open import described, open_dataset
 from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
 from worker.engine.ports import MetricSink, NullControl, NullSink
 from worker.engine.results import FolderRefused, ResultsFolder
@@ -60,6 +60,7 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     console, log, summary = Console(sys.stdout), LogFile(folder.log), SummaryFile(folder.summary)
     events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
     told = FanOut([console, log])
+    told.log(described(dataset, config))
     for warning in config.warnings():
         told.notice(warning)
     if events is None:

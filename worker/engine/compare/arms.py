@@ -53,8 +53,11 @@ def arms_of(config: RunConfig, *, seeds: Sequence[int], root: Path) -> list[Arm]
 
 
 def typed(config: RunConfig) -> list[str]:
-    """The command line's options that make `config`; defaults are left out."""
-    defaults = RunConfig().model_dump(mode="json")
+    """The command line's options that make `config`; defaults are left out, but not the dataset's.
+
+    What it is by default depends on whether a folder is named.
+    """
+    defaults = {**RunConfig().model_dump(mode="json"), "dataset": None}
     given = {name: value for name, value in config.model_dump(mode="json").items() if value != defaults[name]}
     return [f"--{name}={'none' if value is None else value}" for name, value in given.items()]
 

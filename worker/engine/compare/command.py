@@ -25,7 +25,7 @@ BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
 def run(design: Design, *, out: Path, fresh: bool) -> int:
     """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
     from worker.engine.data.errors import DataError
-    from worker.engine.data.open import open_dataset
+    from worker.engine.data.open import described, open_dataset
     from worker.engine.execution import device_of
     from worker.engine.outcome import DeviceUnavailable
 
@@ -35,12 +35,12 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
         placement, settled = _settled(design, None if fresh else folder)
         if not fresh:
             folder.refuse_other_comparison(settled)
-        open_dataset(settled.config)
+        images = described(open_dataset(settled.config), settled.config)
         device_of(settled.config)
         with ResultsFolder(out).locked():
             if fresh:
                 folder.clear(_recorded_arms(folder, settled))
-            return _Comparison(settled, placement, folder).run()
+            return _Comparison(settled, placement, folder).run(images)
     except (DataError, DeviceUnavailable, PlacementRefused, FolderRefused) as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT
@@ -69,9 +69,11 @@ class _Comparison:
         self._arms = arms_of(design.config, seeds=design.seeds, root=folder.root)
         self._screen = Screen(sys.stdout)
 
-    def run(self) -> int:
+    def run(self, images: str) -> int:
+        """`images` says what is trained on."""
         self._write({})
-        self._screen.say(f"{len(self._arms)} runs: {self._placement.told}")
+        for line in (images, *self._warnings(), f"{len(self._arms)} runs: {self._placement.told}"):
+            self._screen.say(line)
         training = Training(self._arms, self._placement.slots, screen=self._screen, ended=self._write)
         training.run()
         if training.is_refused:
@@ -82,6 +84,10 @@ class _Comparison:
             return BY_SIGNAL + training.signals[0]
         self._report(training.ends)
         return 0 if all(end.status == "completed" for end in training.ends.values()) else FAILED
+
+    def _warnings(self) -> list[str]:
+        """Of the twin with stochastic depth, which can only have more to warn of."""
+        return [f"note: {warning}" for warning in self._arms[-1].config.warnings()]
 
     def _write(self, ends: dict[str, End]) -> None:
         results = results_of(self._arms, ends)

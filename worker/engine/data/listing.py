@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from worker.contract.datasets import remedy_by_content
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Indices
 
@@ -62,7 +63,10 @@ def classes_of(root: Path, split: str) -> list[str]:
     """The class folders of a split, sorted. Raises DataError."""
     folder = root / split
     if not folder.is_dir():
-        raise DataError(f"data_dir {root} has no folder {split}/; it takes train/ and val/ with class folders in them")
+        raise DataError(
+            f"data_dir {root} has no folder {split}/; it takes train/ and val/ with class folders in them"
+            f"{remedy_by_content({entry.name for entry in root.iterdir()})}"
+        )
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 

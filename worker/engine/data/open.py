@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from worker.contract.config import RunConfig
-from worker.contract.datasets import CLASS_FOLDERS, DatasetName
+from worker.contract.datasets import CLASS_FOLDERS, DATASETS, DatasetName
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
 
@@ -22,6 +22,15 @@ def open_dataset(config: RunConfig) -> Dataset:
             f"lower it to {len(dataset.train)} or less"
         )
     return dataset if config.cache_side is None else _cached(dataset, config, config.cache_side)
+
+
+def described(dataset: Dataset, config: RunConfig) -> str:
+    """What is trained on, for a person to see whether it is what was meant."""
+    place = f" in {config.data_dir}" if DATASETS[config.dataset].needs_data_dir else ""
+    return (
+        f"{config.dataset.value}{place}: {len(dataset.train):,} training and {len(dataset.val):,} validation images "
+        f"of {len(dataset.classes)} classes, at {config.image_side} px"
+    )
 
 
 def _opened(config: RunConfig) -> Dataset:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from worker.contract.config import RunConfig
-from worker.engine.compare.arms import NAMES
+from worker.engine.compare.arms import NAMES, twin
 from worker.engine.data.images import Dataset
 from worker.engine.estimate.outlook import ArmEstimate, Estimate
 from worker.engine.execution import Execution
@@ -40,7 +40,8 @@ def told(config: RunConfig, dataset: Dataset, estimate: Estimate, settled: Execu
         yield f"the loader delivers {estimate.loader_images_per_second:,.1f} images/s"
     if estimate.available_bytes is not None:
         yield f"there are {_gib(estimate.available_bytes)} of memory"
-    yield from (f"note: {note}" for note in estimate.notes)
+    warnings = twin(config, seed=config.seed, sd=True).warnings()
+    yield from (f"note: {note}" for note in (*estimate.notes, *warnings))
 
 
 def _both(estimate: Estimate) -> list[ArmEstimate]:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,7 +28,17 @@ def add_preset_option(parser: argparse.ArgumentParser) -> None:
 
 def asked_config(arguments: argparse.Namespace) -> RunConfig:
     """The preset with what was typed laid over it. Raises ValidationError."""
-    return RunConfig.model_validate({**preset_settings(arguments.preset), **given_settings(arguments)})
+    return RunConfig.model_validate({**preset_settings(arguments.preset), **typed_settings(arguments)})
+
+
+def typed_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Only what was typed. A folder's path begins where the command was given, and may end with a slash."""
+    return with_whole_path(given_settings(arguments))
+
+
+def with_whole_path(settings: dict[str, Any]) -> dict[str, Any]:
+    folder = settings.get("data_dir")
+    return settings | ({"data_dir": str(Path(folder).absolute())} if folder else {})
 
 
 def refusing(verb: Verb) -> Verb:

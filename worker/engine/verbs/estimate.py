@@ -7,9 +7,9 @@ from pathlib import Path
 
 from worker.contract.config import Depth, RunConfig
 from worker.contract.datasets import DATASETS, DatasetName
-from worker.contract.options import add_config_options, given_settings
+from worker.contract.options import add_config_options
 from worker.engine.threads import wait_politely
-from worker.engine.verbs.asking import add_preset_option, preset_settings, refusing
+from worker.engine.verbs.asking import add_preset_option, preset_settings, refusing, typed_settings
 
 SECONDS = 10.0
 #: Fills data_dir where the files are not here; nothing reads it.
@@ -49,11 +49,11 @@ def _estimate(arguments: argparse.Namespace) -> int:
 def _asked(arguments: argparse.Namespace) -> tuple[RunConfig, bool]:
     """The configuration, and whether its images are not here. Raises ValidationError.
 
-    A network for ImageNet that is asked for without a dataset is for ImageNet.
+    A network for ImageNet that is asked for without any images is for ImageNet.
     """
-    typed = given_settings(arguments)
+    typed = typed_settings(arguments)
     settings = {**preset_settings(arguments.preset), **typed}
-    if "dataset" not in settings and _is_bottleneck(settings.get("depth")):
+    if settings.keys().isdisjoint({"dataset", "data_dir"}) and _is_bottleneck(settings.get("depth")):
         settings["dataset"] = DatasetName.IMAGENET.value
     named = str(settings.get("dataset", DatasetName.DIGITS.value))
     facts = DATASETS[DatasetName(named)] if named in set(DatasetName) else None

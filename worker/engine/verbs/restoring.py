@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.engine.verbs.asking import with_whole_path
+
 if TYPE_CHECKING:
     from worker.engine.restored import Source
 
@@ -34,4 +36,4 @@ def source_of(arguments: argparse.Namespace) -> Source:
 
 def changes_of(arguments: argparse.Namespace) -> dict[str, object]:
     given = {name: getattr(arguments, name) for name in CHANGEABLE}
-    return {name: value for name, value in given.items() if value is not None}
+    return with_whole_path({name: value for name, value in given.items() if value is not None})
