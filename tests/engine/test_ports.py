@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -214,3 +215,19 @@ def test_the_progress_line_says_how_far_and_what_is_saved() -> None:
     assert "ETA 0:00:0" in line
     console.log("a lasting line")
     assert out.getvalue().endswith("\ra lasting line\n")
+
+
+@pytest.mark.parametrize("columns", [30, 80, 200])
+def test_the_progress_line_of_a_training_of_days_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = Terminal()
+    console = Console(out)
+    console.started(replace(run_started(), epochs=120, steps_per_epoch=10**9))
+    console.point(point(5, train_loss=0.5, train_top1=90.0, images_per_second=1000.0, sd_compute=0.75))
+    line = out.getvalue().splitlines()[-1]
+    assert len(line) < columns
+    assert "ETA " in line
+    assert ("25 % compute saved" in line) == (columns >= 80)
+    assert ("top-1" in line) == (columns > 80)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import timedelta
 from typing import TextIO
@@ -11,6 +12,8 @@ from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
 
 QUIET_SECONDS = 10.0
+GAP = "  "
+DAY = timedelta(days=1)
 
 
 class Console(NullSink):
@@ -25,7 +28,7 @@ class Console(NullSink):
     def started(self, run: RunStarted) -> None:
         self._run = run
         self._began_at = time.monotonic()
-        self._saved_shares: list[float] = []
+        self._shares: list[float] = []
         place = f"going on after step {run.step}" if run.step else "from the beginning"
         self.log(
             f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads; "
@@ -35,7 +38,7 @@ class Console(NullSink):
     def point(self, point: Point) -> None:
         share = point.values.get(Metric.SD_COMPUTE)
         if share is not None:
-            self._saved_shares.append(1.0 - share)
+            self._shares.append(share)
         now = time.monotonic()
         if Metric.TRAIN_LOSS in point.values and (self._is_terminal or now - self._drawn_at >= QUIET_SECONDS):
             self._drawn_at = now
@@ -48,23 +51,33 @@ class Console(NullSink):
         self._out.write(f"{self._erased()}{line}\n")
         self._out.flush()
 
-    def _progress(self, point: Point) -> str:
+    def _progress(self, point: Point) -> list[str]:
+        """The most telling parts first: a narrow terminal leaves out the last ones."""
         values, total = point.values, self._run.epochs * self._run.steps_per_epoch
-        parts = [
+        saved = [1.0 - share for share in self._shares]
+        return [
             f"epoch {point.epoch:.1f}/{self._run.epochs}",
+            f"ETA {self._eta(point.step, total)}",
             f"loss {_shown(values.get(Metric.TRAIN_LOSS), '.3f')}",
-            f"top-1 {_shown(values.get(Metric.TRAIN_TOP1), '.1f')} %",
             f"{_shown(values.get(Metric.IMAGES_PER_SECOND), '.0f')} images/s",
+            *([f"{100 * sum(saved) / len(saved):.0f} % compute saved"] if saved else []),
+            f"top-1 {_shown(values.get(Metric.TRAIN_TOP1), '.1f')} %",
         ]
-        if self._saved_shares:
-            parts.append(f"{100 * sum(self._saved_shares) / len(self._saved_shares):.0f} % compute saved")
-        return "  ".join([*parts, f"ETA {self._eta(point.step, total)}"])
 
-    def _eta(self, step: int, total: int) -> timedelta:
+    def _eta(self, step: int, total: int) -> str:
         seconds_per_step = (time.monotonic() - self._began_at) / max(1, step - self._run.step)
-        return timedelta(seconds=round(seconds_per_step * (total - step)))
+        left = timedelta(seconds=round(seconds_per_step * (total - step)))
+        return f"{left / DAY:.1f} days" if left >= DAY else str(left)
 
-    def _draw(self, line: str) -> None:
+    def _fitted(self, parts: list[str]) -> str:
+        """A line that wraps could not be drawn over."""
+        room = shutil.get_terminal_size().columns - 1
+        while len(line := GAP.join(parts)) > room and len(parts) > 1:
+            parts = parts[:-1]
+        return line[:room]
+
+    def _draw(self, parts: list[str]) -> None:
+        line = self._fitted(parts) if self._is_terminal else GAP.join(parts)
         self._out.write(f"{self._erased()}{line}" if self._is_terminal else f"{line}\n")
         self._out.flush()
         self._drawn_width = len(line) if self._is_terminal else 0
