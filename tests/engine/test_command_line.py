@@ -14,6 +14,7 @@ from tests.engine.parts import TINY, Recorder, differences, final_state, run_to_
 from tests.engine.small_folders import SMALL_FOLDER, folder_of
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
+from worker.engine.results import ResultsFolder
 from worker.engine.sinks.history import read_history
 
 TIMES = ("elapsed_seconds", "at", "images_per_second")
@@ -131,6 +132,19 @@ def test_a_folder_of_something_else_is_not_touched(
     assert main([*options(tmp_path), *extra]) == 2
     assert "is not empty and holds no run" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_whose_clearing_was_interrupted_is_still_known_as_a_runs(tmp_path: Path) -> None:
+    assert main(options(tmp_path, epochs=1)) == 0
+    folder = ResultsFolder(tmp_path)
+    # As a write-protected disk would stop it in the middle.
+    folder.log.unlink()
+    folder.log.mkdir()
+    with pytest.raises(OSError, match=r"train\.log"):
+        folder.clear()
+    folder.refuse_strangers()
+    folder.log.rmdir()
+    assert main([*options(tmp_path, epochs=1, seed=9), "--fresh"]) == 0
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_older(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from worker.engine.__main__ import VERBS
+from worker.engine.__main__ import verb_modules
+from worker.engine.leaving import leaving_at_once
+
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("verb", [module.__name__.rsplit(".", 1)[1] for module in VERBS])
+@pytest.mark.parametrize("verb", [module.__name__.rsplit(".", 1)[1] for module in verb_modules()])
 def test_help_comes_without_importing_torch(verb: str) -> None:
     program = "import sys; from worker.engine.__main__ import main\n"
     program += f"try: main(['{verb}', '--help'])\nexcept SystemExit as ended: assert ended.code == 0\n"
@@ -29,3 +35,56 @@ def test_a_bad_setting_is_refused_without_importing_torch(verb: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("epochs: epochs '0'")
+
+
+SWALLOWING = """
+import os, signal, sys, time
+from worker.engine.__main__ import main
+
+class Swallowing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(5)
+            except BaseException:
+                print("lost")
+
+sys.meta_path.insert(0, Swallowing())
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--out", "results"],
+        ["compare", "--out", "results"],
+        ["estimate"],
+        ["evaluate", "--run", "results"],
+        ["export", "--run", "results", "--format", "onnx", "--out", "x.onnx"],
+        ["data", "verify", "."],
+    ],
+)
+def test_ctrl_c_ends_it_even_where_an_import_would_swallow_it(tmp_path: Path, arguments: list[str]) -> None:
+    program = f"{SWALLOWING}\nsys.exit(main({arguments!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_loading_is_left_to_whoever_heeds_it() -> None:
+    heard = list[int]()
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        with leaving_at_once():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT]

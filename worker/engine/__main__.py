@@ -6,16 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
-from worker.engine.verbs import compare, data, estimate, evaluate, export, train
-
-INTERRUPTED = 130
-VERBS = (train, compare, evaluate, export, estimate, data)
+from worker.engine.leaving import INTERRUPTED, leaving_at_once
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    with leaving_at_once():
+        arguments = _parser().parse_args(argv)
     try:
         return int(arguments.verb(arguments))
     except KeyboardInterrupt:
@@ -26,9 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.engine", description=__doc__, allow_abbrev=False)
     verbs = parser.add_subparsers(title="verbs", metavar="<verb>", required=True)
-    for module in VERBS:
+    for module in verb_modules():
         module.add(verbs)
     return parser
+
+
+def verb_modules() -> tuple[ModuleType, ...]:
+    """Imported only here, because pydantic takes some tenths of a second in which somebody may press Ctrl-C."""
+    from worker.engine.verbs import compare, data, estimate, evaluate, export, train
+
+    return train, compare, evaluate, export, estimate, data
 
 
 def _exit(code: int) -> NoReturn:

@@ -71,11 +71,14 @@ class ResultsFolder:
         write_text(self.config, config.model_dump_json(indent=2) + "\n")
 
     def clear(self) -> None:
-        """Deletes what a run left here, and nothing else."""
-        for path in (self.config, self.history, self.summary, self.log):
-            path.unlink(missing_ok=True)
+        """Deletes what a run left here, and nothing else.
+
+        The configuration goes last: by it the folder is known as a run's, should the deletion be interrupted.
+        """
         for folder in (self.checkpoints, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.history, self.summary, self.log, self.config):
+            path.unlink(missing_ok=True)
 
     def _strangers(self) -> bool:
         return self.root.exists() and any(path != self._lock for path in self.root.iterdir())

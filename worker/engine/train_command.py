@@ -46,16 +46,17 @@ def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
         execution.settle(config)
         if launched_rank():
             return _follow(folder, config, dataset)
-        with folder.locked():
+        control = SignalControl(heard=_say_pausing)
+        with folder.locked(), control.listening():
             if fresh:
                 folder.clear()
-            return _train_in(folder, config, dataset)
+            return _train_in(folder, config, dataset, control)
     except (DataError, DeviceUnavailable, FolderRefused, CheckpointMismatch) as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT
 
 
-def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int:
+def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, control: SignalControl) -> int:
     folder.write_config(config)
     console, log, summary = Console(sys.stdout), LogFile(folder.log), SummaryFile(folder.summary)
     events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
@@ -68,18 +69,15 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset) -> int
     resume = newest_sound_checkpoint(folder.checkpoints, told)
     keeper = CheckpointKeeper(folder.checkpoints, newest=config.keep_checkpoints, best=_best_checkpoint(folder, resume))
     sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
-    control = SignalControl(heard=_say_pausing)
     try:
-        with control.listening():
-            sink = FanOut([*sinks, *([events] if events else [])])
-            outcome = train(
-                config,
-                sink=sink,
-                control=control,
-                checkpoints=folder.checkpoints,
-                resume=resume,
-                dataset=dataset,
-            )
+        outcome = train(
+            config,
+            sink=FanOut([*sinks, *([events] if events else [])]),
+            control=control,
+            checkpoints=folder.checkpoints,
+            resume=resume,
+            dataset=dataset,
+        )
     except (DataUnreadable, TrainingDiverged) as error:
         return _failed(str(error), told=told, summary=summary)
     except (DataError, DeviceUnavailable, CheckpointMismatch):

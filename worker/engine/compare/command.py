@@ -17,6 +17,7 @@ from worker.engine.compare.running import End
 from worker.engine.compare.screen import Screen
 from worker.engine.compare.training import Training
 from worker.engine.compare.words import as_csv, headline, sentences, table
+from worker.engine.leaving import leaving_at_once
 from worker.engine.results import FolderRefused, ResultsFolder
 
 BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
@@ -24,10 +25,11 @@ BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
 
 def run(design: Design, *, out: Path, fresh: bool) -> int:
     """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
-    from worker.engine.data.errors import DataError
-    from worker.engine.data.open import described, open_dataset
-    from worker.engine.execution import device_of
-    from worker.engine.outcome import DeviceUnavailable
+    with leaving_at_once():
+        from worker.engine.data.errors import DataError
+        from worker.engine.data.open import described, open_dataset
+        from worker.engine.execution import device_of
+        from worker.engine.outcome import DeviceUnavailable
 
     folder = ComparisonFolder(out)
     try:

@@ -8,6 +8,7 @@ from worker.contract.config import RunConfig
 from worker.contract.datasets import CLASS_FOLDERS, DATASETS, DatasetName
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
+from worker.engine.leaving import leaving_at_once
 
 
 def open_dataset(config: RunConfig) -> Dataset:
@@ -15,7 +16,8 @@ def open_dataset(config: RunConfig) -> Dataset:
 
     With `cache_side` it makes the cache where that is not whole, which can take long and says so on standard error.
     """
-    dataset = _opened(config)
+    with leaving_at_once():
+        dataset = _opened(config)
     if config.batch > len(dataset.train):
         raise DataError(
             f"batch {config.batch} exceeds the {len(dataset.train)} images of {_where(config)}; "

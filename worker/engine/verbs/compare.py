@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from worker.contract.options import add_config_options
+from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
 
@@ -51,7 +52,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     arms_of(config, seeds=seeds, root=arguments.out)
     ComparisonFolder(arguments.out).refuse_strangers()
     wait_politely()
-    from worker.engine.compare.command import run
+    with leaving_at_once():
+        from worker.engine.compare.command import run
 
     return run(design, out=arguments.out, fresh=arguments.fresh)
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from worker.contract.datasets import CLASS_FOLDERS, DatasetName
+from worker.engine.leaving import leaving_at_once
 
 #: More than that and one disk is the limit.
 MOST_WORKERS = 16
@@ -75,14 +76,16 @@ def _positive(text: str) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    from worker.engine.prepare.command import Order, run
-    from worker.engine.prepare.release import ILSVRC2012
+    with leaving_at_once():
+        from worker.engine.prepare.command import Order, run
+        from worker.engine.prepare.release import ILSVRC2012
 
     sums = not arguments.no_sums
     return run(Order(ILSVRC2012, arguments.archives, arguments.out, workers=arguments.workers, sums=sums))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from worker.engine.verify.command import run
+    with leaving_at_once():
+        from worker.engine.verify.command import run
 
     return run(arguments.data_dir, workers=arguments.workers, dataset=arguments.dataset, json_file=arguments.json)

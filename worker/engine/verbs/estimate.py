@@ -8,6 +8,7 @@ from pathlib import Path
 from worker.contract.config import Depth, RunConfig
 from worker.contract.datasets import DATASETS, DatasetName
 from worker.contract.options import add_config_options
+from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import add_preset_option, preset_settings, refusing, typed_settings
 
@@ -39,7 +40,8 @@ def _estimate(arguments: argparse.Namespace) -> int:
     if assumed:
         print(f"{DATASETS[config.dataset].title}: no files are given, so {_known_number(config)} images are assumed")
     wait_politely()
-    from worker.engine.estimate.command import Question, run
+    with leaving_at_once():
+        from worker.engine.estimate.command import Question, run
 
     return run(
         Question(config=config, has_images=not assumed, seconds=arguments.seconds, json=arguments.json),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import refusing
 from worker.engine.verbs.restoring import add_source_options, changes_of, source_of
@@ -28,6 +29,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 @refusing
 def _evaluate(arguments: argparse.Namespace) -> int:
     wait_politely()
-    from worker.engine.evaluate_command import run
+    with leaving_at_once():
+        from worker.engine.evaluate_command import run
 
     return run(source_of(arguments), changes_of(arguments), split=arguments.split, table=arguments.csv)

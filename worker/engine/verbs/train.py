@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.contract.config import RunConfig
 from worker.contract.options import add_config_options
+from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
 
@@ -38,6 +39,7 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"the run in {folder.root} is completed; --fresh begins it anew")
             return 0
     wait_politely()
-    from worker.engine.train_command import run
+    with leaving_at_once():
+        from worker.engine.train_command import run
 
     return run(config, out=arguments.out, fresh=arguments.fresh)
