@@ -21,9 +21,11 @@ def test_help_comes_without_importing_torch(verb: str) -> None:
     program = "import sys; from worker.engine.__main__ import main\n"
     program += f"try: main(['{verb}', '--help'])\nexcept SystemExit as ended: assert ended.code == 0\n"
     program += "assert 'torch' not in sys.modules\n"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    narrow = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=narrow)
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("verb", ["compare", "estimate"])

@@ -19,6 +19,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
     Values stay text: `RunConfig.model_validate` converts and refuses them, so that every edge says the same.
     """
+    parser.epilog = "0 is no and 1 is yes; none makes a setting empty, as in --lr none."
     groups = {title: parser.add_argument_group(title) for title in GROUPS}
     for name, field in RunConfig.model_fields.items():
         extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -50,7 +51,12 @@ def _metavar(field: FieldInfo) -> str:
 
 
 def _help(field: FieldInfo, extra: dict[str, Any]) -> str:
-    default = field.default.value if isinstance(field.default, Enum) else field.default
-    shown = "from the dataset or recipe" if default is None else f"{default}"
     unit = f", in {extra['unit']}" if extra["unit"] else ""
-    return f"{field.description} (default: {shown}{unit})".replace("%", "%%")
+    return f"{field.description} (default: {_typed(field.default)}{unit})".replace("%", "%%")
+
+
+def _typed(default: object) -> str:
+    """As it would be given."""
+    if isinstance(default, bool):
+        return str(int(default))
+    return "empty" if default is None else str(default.value if isinstance(default, Enum) else default)

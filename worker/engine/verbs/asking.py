@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -21,9 +22,21 @@ BAD_INPUT = 2
 Verb = Callable[[argparse.Namespace], int]
 
 
+class Help(argparse.HelpFormatter):
+    """Names such as imagenet-resnet50-sd are not broken at a hyphen: one may want to copy them."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
 def add_preset_option(parser: argparse.ArgumentParser) -> None:
     names = [preset.name for preset in PRESETS]
-    parser.add_argument("--preset", choices=names, help="settings to begin from; options below replace them")
+    parser.add_argument(
+        "--preset",
+        choices=names,
+        metavar="NAME",
+        help=f"settings to begin from, which options below replace: {', '.join(names)}",
+    )
 
 
 def asked_config(arguments: argparse.Namespace) -> RunConfig:
