@@ -62,7 +62,9 @@ class Restored:
         """With the statistics that the run's evaluation at this place had, if it takes them again."""
         if not self.config.bn_reestimate:
             return model
-        epoch = max(0, math.ceil(self.checkpoint.step / plan.steps_per_epoch) - 1)
+        # The run's own batch counts, of which `plan` has one device's part.
+        steps_per_epoch = len(plan.dataset.train) // int(self.checkpoint.config["batch"])
+        epoch = max(0, math.ceil(self.checkpoint.step / steps_per_epoch) - 1)
         batches = plan.batch_norm_batches(epoch=epoch)
         return reestimated(model, batches, normalise=plan.augment.plain, precision=precision, obey=_go_on)
 
