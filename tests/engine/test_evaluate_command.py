@@ -78,6 +78,16 @@ def test_each_class_is_counted(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert all(int(row["right_top1"]) <= int(row["right_top5"]) <= int(row["images"]) for row in rows)
 
 
+def test_a_table_that_cannot_be_written_is_named_before_anything_is_measured(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    assert main(["evaluate", "--run", str(run), "--csv", str(tmp_path / "folder")]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"--csv {tmp_path}/folder cannot be written: Is a directory\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_checkpoint_alone_is_enough(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     moved = tmp_path / "network.pt"
     moved.write_bytes(newest_first(run / "checkpoints")[0].read_bytes())

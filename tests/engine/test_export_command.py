@@ -130,11 +130,20 @@ def test_absent_packages_are_one_sentence_with_the_remedy(
         (["--format", "onnx", "--out", "x.pt2"], "let its name end with .onnx"),
         (["--format", "torch_export", "--out", "/nowhere/x.pt2"], "there is no folder /nowhere"),
         (["--format", "torch_export", "--out", "x.pt2", "--run", "/nowhere"], "holds no sound checkpoint"),
+        (["--format", "torch_export", "--out", "/proc/x.pt2"], "/proc/x.pt2 cannot be written"),
+        (["--format", "torch_export", "--out", "folder.pt2"], "--out folder.pt2 is a folder; give a file"),
     ],
 )
 def test_bad_input_is_named(
-    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    complaint: str,
 ) -> None:
+    (tmp_path / "folder.pt2").mkdir()
+    monkeypatch.chdir(tmp_path)
     source = [] if "--run" in arguments else ["--run", str(run)]
     assert main(["export", *source, *arguments]) == 2
     assert complaint in capsys.readouterr().err

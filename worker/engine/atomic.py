@@ -7,10 +7,14 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes beside `path`, syncs and renames."""
+    """Writes beside `path`, syncs and renames. Raises OSError, and leaves nothing then."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

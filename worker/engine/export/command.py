@@ -48,6 +48,11 @@ class Wish:
     running_stats: bool
     tolerance: float
 
+    @property
+    def partial(self) -> Path:
+        """Where it is written until it is known to be right."""
+        return self.out.with_name(f"{self.out.stem}.partial{self.out.suffix}")
+
 
 def run(source: Source, changes: Mapping[str, object], wish: Wish) -> int:
     """The exit code: 2 for what cannot be exported, 1 where the file's outputs are not the original's."""
@@ -93,6 +98,13 @@ def _refuse_path(wish: Wish) -> None:
         raise NothingToRestore(f"--out {wish.out} is for {wish.format}; let its name end with {suffix}")
     if not wish.out.parent.is_dir():
         raise NothingToRestore(f"--out {wish.out}: there is no folder {wish.out.parent}; make it first")
+    if wish.out.is_dir():
+        raise NothingToRestore(f"--out {wish.out} is a folder; give a file")
+    try:
+        wish.partial.touch()
+        wish.partial.unlink()
+    except OSError as error:
+        raise NothingToRestore(f"--out {wish.out} cannot be written: {error.strerror}; give another") from error
 
 
 def _images(restored: Restored, wish: Wish) -> Dataset | None:
@@ -135,7 +147,7 @@ def _original(restored: Restored, dataset: Dataset | None, wish: Wish) -> nn.Mod
 def _write_checked(network: nn.Module, restored: Restored, dataset: Dataset | None, wish: Wish) -> None:
     """The file appears under its name only once it has given the original's outputs. Raises NotTheSame."""
     kind = FORMATS[wish.format]
-    partial = wish.out.with_name(f"{wish.out.stem}.partial{wish.out.suffix}")
+    partial = wish.partial
     # An exporter takes an example of one image for a batch that is always one.
     example = _random(restored, wish, images=wish.batch or 2)
     try:
