@@ -21,7 +21,7 @@ import torch.distributed as dist
 
 from worker.contract.config import RunConfig
 from worker.engine.execution import device_of
-from worker.engine.outcome import RankLost
+from worker.engine.outcome import RankLost, TrainingDiverged
 from worker.engine.ranks import ALONE, Ranks
 
 #: How long a rank waits for another: the first batch of a cold disk may take minutes.
@@ -47,6 +47,9 @@ def company(config: RunConfig, *, resume: Path | None) -> Iterator[Ranks]:
         try:
             with _joined(config, rank=0, count=config.devices) as ranks:
                 yield ranks
+        except TrainingDiverged:
+            # All ranks have come to this alike, so none is lost.
+            raise
         except RuntimeError as error:
             lost = others.last_words()
             if lost is None:

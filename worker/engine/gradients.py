@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,26 +21,43 @@ def fill_absent(model: nn.Module) -> None:
 
 
 def sum_over(ranks: Ranks, model: nn.Module, *, gate_per_image: bool) -> None:
-    """Adds up the ranks' gradients, those of blocks that no rank ran left out.
+    """Adds up the ranks' gradients; those of blocks that no rank ran stay absent.
 
-    Where gates differ between images, a block may have run on another rank only, so each rank has to bring zeros.
+    Where gates differ between images, a block may have run on another rank only; this one brings zeros.
     """
     if ranks.count > 1 and gate_per_image:
-        fill_absent(model)
+        _fill_where_present(model, _presence(ranks, model).any(0).tolist())
     ranks.sum_in_place(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
 
 
-def gathered(ranks: Ranks, model: nn.Module) -> dict[str, Tensor]:
-    """[ranks, ...] by name: every rank's own sum over the micro-batches so far.
+def gathered(ranks: Ranks, model: nn.Module) -> dict[str, list[Tensor | None]]:
+    """By name: every rank's own sum over the micro-batches so far, None where it did not run the block.
 
-    Gates are the same on all ranks or all bring zeros, so all name the same parameters.
+    Parameters that no rank has a gradient for are left out, so that every rank gathers the same ones.
     """
-    found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
-    return {name: ranks.gather(grad) for name, grad in found.items()}
+    found: dict[str, list[Tensor | None]] = {}
+    for (name, parameter), present in zip(model.named_parameters(), _presence(ranks, model).T.tolist(), strict=True):
+        if any(present):
+            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parts = ranks.gather(own).unbind()
+            found[name] = [part if is_there else None for part, is_there in zip(parts, present, strict=True)]
+    return found
 
 
-def restore(ranks: Ranks, model: nn.Module, saved: Mapping[str, Tensor]) -> None:
+def restore(ranks: Ranks, model: nn.Module, saved: Mapping[str, Sequence[Tensor | None]]) -> None:
     """In the layout of their parameters, in which backward would have made them."""
     for name, parameter in model.named_parameters():
-        if name in saved:
-            parameter.grad = torch.empty_like(parameter).copy_(saved[name][ranks.rank])
+        own = saved[name][ranks.rank] if name in saved else None
+        if own is not None:
+            parameter.grad = torch.empty_like(parameter).copy_(own)
+
+
+def _presence(ranks: Ranks, model: nn.Module) -> Tensor:
+    """[ranks, parameters]: who has a gradient of what. No device is waited for."""
+    return ranks.gather(torch.tensor([parameter.grad is not None for parameter in model.parameters()]))
+
+
+def _fill_where_present(model: nn.Module, present: Sequence[bool]) -> None:
+    for parameter, is_present in zip(model.parameters(), present, strict=True):
+        if is_present and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)

@@ -49,12 +49,13 @@ class TrainingState:
 
     def evaluated_model(self) -> resnet.ResNet:
         """The network to evaluate, on every rank the same: a copy with the average, where there is one."""
-        self.ranks.take_from_first(self.model.buffers())
-        if self.average is None:
-            return self.model
-        averaged: resnet.ResNet = copy.deepcopy(self.model)
-        averaged.load_state_dict(self.average.tensors)
-        return averaged
+        model = self.model
+        if self.average is not None:
+            model = copy.deepcopy(self.model)
+            model.load_state_dict(self.average.tensors)
+        # Each rank has batch-norm statistics of its own, and so has its average.
+        self.ranks.take_from_first(model.buffers())
+        return model
 
     def state_dict(self) -> dict[str, Any]:
         """References to the live tensors: write it out before the next step. Every rank has to ask."""
