@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import IO, Any, cast
+from zipfile import is_zipfile
 
 import torch
 
@@ -25,6 +27,10 @@ _PARTIAL = ".partial"
 
 class CheckpointDamaged(RuntimeError):
     """The file is missing, cut short or altered; an older checkpoint may serve."""
+
+
+class CheckpointUnwritable(OSError):
+    """The disk did not take the file, being full as a rule; the checkpoints before are as they were."""
 
 
 class CheckpointMismatch(ValueError):
@@ -70,19 +76,18 @@ def checkpoint_path(folder: Path, step: int, *, micro: int = 0) -> Path:
 def save(content: Mapping[str, Any], path: Path) -> Written:
     """Writes beside `path`, syncs, renames, syncs the folder: a crash leaves the old file or the new, never half.
 
-    One process writes to a folder; what an earlier one left unfinished there is removed.
+    One process writes to a folder; what an earlier one left unfinished there is removed. Raises CheckpointUnwritable.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for unfinished in path.parent.glob(f"*{_PARTIAL}"):
-        unfinished.unlink(missing_ok=True)
-    partial = path.with_name(path.name + _PARTIAL)
     try:
-        written = _write(dict(content, format=FORMAT), partial)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for unfinished in path.parent.glob(f"*{_PARTIAL}"):
+            unfinished.unlink(missing_ok=True)
+        written = _write_whole(dict(content, format=FORMAT), path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise CheckpointUnwritable(
+            f"checkpoint {path} cannot be written: {error.strerror}; make room there, then go on from the one before"
+        ) from error
     return written
 
 
@@ -90,7 +95,7 @@ def load(path: Path) -> Checkpoint:
     """Raises CheckpointDamaged or CheckpointMismatch."""
     try:
         _check_seal(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _numbers_and_text(path)
     except OSError as error:
         raise CheckpointDamaged(f"checkpoint {path} cannot be read: {error.strerror}") from error
     if content["format"] != FORMAT:
@@ -109,26 +114,46 @@ def _place(path: Path) -> tuple[int, int]:
 
 
 class _Sealing:
-    """A file for torch to write to, which hashes and counts what passes."""
+    """A file for torch to write to, which hashes and counts what passes. `refusal` is why the disk took no more."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
         self.size_bytes = 0
+        self.refusal: OSError | None = None
 
     def write(self, chunk: bytes) -> int:
         self.sha256.update(chunk)
         self.size_bytes += len(chunk)
-        return self._file.write(chunk)
+        try:
+            return self._file.write(chunk)
+        except OSError as error:
+            self.refusal = error
+            raise
 
     def flush(self) -> None:
         self._file.flush()
 
 
+def _write_whole(content: dict[str, Any], path: Path) -> Written:
+    partial = path.with_name(path.name + _PARTIAL)
+    try:
+        written = _write(content, partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return written
+
+
 def _write(content: dict[str, Any], path: Path) -> Written:
     with path.open("wb") as file:
         sealing = _Sealing(file)
-        torch.save(content, cast(IO[bytes], sealing))
+        try:
+            torch.save(content, cast(IO[bytes], sealing))
+        except RuntimeError as error:
+            # torch goes on to close its archive, which fails for another reason and hides the first.
+            raise sealing.refusal or error from error
         sealing.write(_MARK + sealing.sha256.digest())
         sealing.flush()
         os.fsync(file.fileno())
@@ -144,6 +169,21 @@ def _check_seal(path: Path) -> None:
             remaining -= len(chunk)
         if file.read() != _MARK + digest.digest():
             raise CheckpointDamaged(f"checkpoint {path} is damaged: its contents do not match its checksum")
+
+
+def _numbers_and_text(path: Path) -> dict[str, Any]:
+    """What is under the seal; torch runs nothing of it. A right seal says only that nobody altered it since."""
+    if not is_zipfile(path):
+        raise CheckpointDamaged(f"checkpoint {path} is not one of torch's files")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise CheckpointDamaged(f"checkpoint {path} holds more than numbers and text; none of it was run") from error
+    except RuntimeError as error:
+        raise CheckpointDamaged(f"checkpoint {path} is not one of torch's files: {error}") from error
+    if not isinstance(content, dict) or "format" not in content:
+        raise CheckpointDamaged(f"checkpoint {path} names no format; another program has written it")
+    return content
 
 
 def _sync_folder(folder: Path) -> None:

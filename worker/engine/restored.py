@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 from worker.contract.config import RunConfig
 from worker.engine.batch_norm import reestimated
-from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, load
+from worker.engine.checkpoint import Checkpoint, load
 from worker.engine.plan import Plan
 from worker.engine.ports import NullSink
 from worker.engine.precision import Precision
@@ -62,8 +61,8 @@ class Restored:
         """With the statistics that the run's evaluation at this place had, if it takes them again."""
         if not self.config.bn_reestimate:
             return model
-        # The run's own batch counts, of which `plan` has one device's part.
-        steps_per_epoch = len(plan.dataset.train) // int(self.checkpoint.config["batch"])
+        # An epoch of the run's own batches, which its devices shared; those of `plan` are smaller.
+        steps_per_epoch = max(1, len(plan.dataset.train) // int(self.checkpoint.config["batch"]))
         epoch = max(0, math.ceil(self.checkpoint.step / steps_per_epoch) - 1)
         batches = plan.batch_norm_batches(epoch=epoch)
         return reestimated(model, batches, normalise=plan.augment.plain, precision=precision, obey=_go_on)
@@ -93,24 +92,17 @@ class Restored:
 
 def _found(source: Source) -> Checkpoint:
     if source.checkpoint is not None:
-        return _loaded(source.checkpoint)
+        return load(source.checkpoint)
     assert source.run is not None
     folder = ResultsFolder(source.run)
     if source.best:
         if not (folder.checkpoints / BEST).exists():
             raise NothingToRestore(f"--run {source.run} has no best checkpoint; leave out --best to take the last")
-        return _loaded((folder.checkpoints / BEST).resolve())
+        return load((folder.checkpoints / BEST).resolve())
     found = newest_sound_checkpoint(folder.checkpoints, _Complaints())
     if found is None:
         raise NothingToRestore(f"--run {source.run} holds no sound checkpoint; give the folder of `train --out`")
     return found
-
-
-def _loaded(path: Path) -> Checkpoint:
-    try:
-        return load(path)
-    except UnpicklingError as error:
-        raise CheckpointDamaged(f"{path} holds more than numbers and text, and none of it was run") from error
 
 
 def _weights(checkpoint: Checkpoint, wanted: Weights | None) -> Weights:
