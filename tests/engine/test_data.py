@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.functional import center_crop, resize
 
 from tests.engine.parts import tiny
 from worker.engine.data import digits
-from worker.engine.data.crops import random_box
+from worker.engine.data.crops import middle_of_resized, random_box
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Augmentation, Batch, Images
 from worker.engine.data.loader import batches
@@ -166,6 +167,15 @@ def folder_of_images(root: Path, **classes: int) -> Path:
 def opened(root: Path, **changes: Any) -> Any:
     settings: dict[str, Any] = {"dataset": "imagefolder", "data_dir": str(root), "batch": 4, "image_size": 16}
     return open_dataset(tiny(**settings | changes))
+
+
+@pytest.mark.parametrize("size", [(500, 375), (640, 427), (333, 500), (480, 321), (463, 347), (100, 61), (1, 5)])
+def test_validation_sees_what_torchvisions_resize_and_centre_crop_show(size: tuple[int, int]) -> None:
+    coarse = np.random.default_rng(sum(size)).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    theirs = np.asarray(center_crop(resize(image, 256), [224, 224])).astype(np.int64)  # type: ignore[arg-type]
+    ours = middle_of_resized(torch.from_numpy(np.array(image)).permute(2, 0, 1), 224).permute(1, 2, 0)
+    assert np.abs(ours.numpy().astype(np.int64) - theirs).mean() <= 0.05
 
 
 def test_folders_are_read_in_sorted_order_with_their_class_as_label(tmp_path: Path) -> None:

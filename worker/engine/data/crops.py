@@ -43,10 +43,14 @@ def view_of_box(image: Tensor, box: Box, side: int) -> Tensor:
 
 
 def middle_of_resized(image: Tensor, side: int) -> Tensor:
-    """The shorter side scaled to 256/224 of `side`, and the middle square of `side` taken."""
+    """The shorter side scaled to 256/224 of `side`, and the middle square of `side` taken.
+
+    Of the longer side what is no whole pixel is cut off, as torchvision's Resize does: rounded up, the middle would
+    lie elsewhere by half a pixel, and an accuracy would be of other pixels than the published ones.
+    """
     image = _without_far_ends(image)
-    scale = round(side * RESIZE_RATIO) / min(image.shape[1:])
-    height, width = (max(side, round(length * scale)) for length in image.shape[1:])
+    shorter = round(side * RESIZE_RATIO)
+    height, width = (length * shorter // min(image.shape[1:]) for length in image.shape[1:])
     left, top = round((width - side) / 2), round((height - side) / 2)
     return resized(image, height, width)[:, top : top + side, left : left + side]
 
