@@ -14,8 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 from tests.engine.miniature import (
     NAMES,
@@ -316,6 +317,39 @@ def test_the_kits_table_is_read_as_scipy_reads_it() -> None:
         assert own["words"] == other["words"]
         assert own["ILSVRC2012_ID"] == (other["ILSVRC2012_ID"],)
         assert list(own["children"] or ()) == [float(child) for child in other["children"].flatten()]
+
+
+def test_a_damaged_table_is_refused_as_such_wherever_the_damage_is() -> None:
+    plain = io.BytesIO()
+    table = loadmat(io.BytesIO(meta(WNIDS, dict.fromkeys(WNIDS, 5))))["synsets"]
+    savemat(plain, {"synsets": table}, do_compression=False)
+    whole, draws = plain.getvalue(), np.random.default_rng(0)
+    cut = [whole[:length] for length in range(len(whole))]
+    places = draws.integers(128, len(whole), 5_000).tolist()
+    changed = [whole[:at] + draws.bytes(1) + whole[at + 1 :] for at in places]
+    refused = 0
+    for content in cut + changed:
+        try:
+            read_structures(content, "synsets")
+        except NotMatlab:
+            refused += 1
+    assert refused > len(cut) * 0.9
+
+
+@pytest.mark.parametrize("number", [np.float64(3), np.uint8(3), np.uint16(3), np.int32(3)])
+def test_numbers_are_read_in_whatever_type_they_are_kept(number: np.generic) -> None:
+    row = {"number": number, "words": "crème, 日本 😀", "nothing": "", "children": np.zeros((0, 0))}
+    table = np.empty((1, 1), dtype=[(field, object) for field in row])
+    table[0, 0] = tuple(row.values())
+    for compressed in (True, False):
+        held = io.BytesIO()
+        savemat(
+            held,
+            {"first": 1.0, "cells": np.array([["a", 1]], dtype=object), "synsets": table},
+            do_compression=compressed,
+        )
+        (read,) = read_structures(held.getvalue(), "synsets")
+        assert read == {"number": (3.0,), "words": row["words"], "nothing": "", "children": ()}
 
 
 @pytest.mark.parametrize(

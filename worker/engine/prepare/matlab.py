@@ -41,8 +41,10 @@ def read_structures(content: bytes, name: str) -> list[dict[str, Value]]:
             parts = list(_elements(whole.content))
             if whole.kind == MATRIX and parts[2].content.decode("latin-1") == name:
                 return list(_structures(parts))
-    except (struct.error, zlib.error, IndexError, StopIteration, UnicodeDecodeError) as error:
-        raise NotMatlab(f"it is damaged ({error})") from error
+    except NotMatlab:
+        raise
+    except (struct.error, zlib.error, LookupError, StopIteration, ValueError) as error:
+        raise NotMatlab(f"it is damaged ({error or 'a part is missing'})") from error
     raise NotMatlab(f"it holds no variable {name}")
 
 
