@@ -54,6 +54,11 @@ SOUND: dict[str, Callable[[], bytes]] = {
     "transparent": lambda: encoded(photograph(1).convert("RGBA"), "PNG"),
     "turned by EXIF": lambda: encoded(photograph(1), "JPEG", exif=TURNED),
     "webp": lambda: encoded(photograph(1), "WEBP", lossless=True),
+    "animated": lambda: encoded(
+        photograph(1).quantize(16), "GIF", save_all=True, append_images=[photograph(2).quantize(16)]
+    ),
+    "followed by a film": lambda: encoded(photograph(1), "JPEG") + b"film \xff\xda\x00\x04 film",
+    "progressive and followed by a film": lambda: encoded(photograph(1), "JPEG", progressive=True) + b"\xff\xda film",
     "one pixel": lambda: encoded(photograph(1, width=1, height=1), "JPEG"),
 }
 
@@ -72,12 +77,18 @@ def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
 
 
 WHOLE = SOUND["jpeg"]()
+#: A photograph with a smaller one in a segment before it, as cameras leave it.
+PICTURED = WHOLE[:2] + b"\xff\xe1" + (len(WHOLE) + 2).to_bytes(2, "big") + WHOLE + WHOLE[2:]
 DAMAGED = {
     "cut short": WHOLE[: len(WHOLE) // 2],
     "empty": b"",
     "text": b"<html>not found</html>",
     "half of it zeros": WHOLE[: len(WHOLE) // 2] + bytes(len(WHOLE) // 2),
     "png cut short": SOUND["png"]()[:200],
+    "cut short after its small picture": PICTURED[: len(PICTURED) - 200],
+    "cut short in a later scan": SOUND["progressive"]()[:-200],
+    "a PostScript program": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n",
+    "of more pixels than memory holds": SOUND["png"]()[:16] + b"\x7f\xff\xff\xff" * 2 + SOUND["png"]()[24:],
 }
 
 
@@ -85,6 +96,28 @@ DAMAGED = {
 def test_a_damaged_file_is_refused_and_never_shown_half(kind: str) -> None:
     with pytest.raises(Undecodable):
         decode_rgb(bytearray(DAMAGED[kind]))
+
+
+def test_what_is_odd_beside_the_pixels_is_not_warned_of() -> None:
+    damaged = encoded(photograph(1).convert("CMYK"), "JPEG", exif=TURNED.tobytes()[:20])
+    assert torch.equal(decode_rgb(bytearray(damaged)), decode_rgb(bytearray(SOUND["CMYK"]())))
+
+
+def test_whatever_is_done_to_a_file_it_is_decoded_or_refused() -> None:
+    draws = np.random.default_rng(0)
+    kinds = [kind() for kind in SOUND.values()]
+    for form in ("TIFF", "BMP", "PPM", "DDS", "JPEG2000", "ICO"):
+        kinds.append(encoded(photograph(1), form))
+    refused = 0
+    for _ in range(3_000):
+        content = bytearray(kinds[draws.integers(len(kinds))])
+        for _ in range(draws.integers(1, 6)):
+            content[draws.integers(min(len(content), 300))] = draws.integers(256)
+        try:
+            decode_rgb(content)
+        except Undecodable as why:
+            refused += bool(str(why))
+    assert 300 < refused < 3_000
 
 
 @pytest.fixture

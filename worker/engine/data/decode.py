@@ -7,10 +7,12 @@ time. Everything else goes through Pillow. A rotation asked for in EXIF is left 
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
@@ -21,6 +23,10 @@ from worker.engine.data.errors import Undecodable
 RGB = ImageReadMode.RGB.value
 JPEG = b"\xff\xd8\xff"
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+#: Among coded pixels FF is followed by 0 or by the number of a restart; by anything else, it is a marker.
+MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+#: Pillow would have Ghostscript run them.
+PROGRAMS = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 #: Pillow refuses twice as many as this as a decompression bomb.
 MANY_PIXELS = 89_478_485
 
@@ -43,7 +49,7 @@ def decode_rgb(content: bytearray) -> Tensor:
     """uint8 [3, height, width], stored pixel by pixel as channels_last is. Raises Undecodable."""
     if not content.startswith(JPEG):
         return _by_pillow(content)
-    if content.rfind(END_OF_IMAGE) < content.rfind(START_OF_SCAN):
+    if content.rfind(END_OF_IMAGE) < content.rfind(START_OF_SCAN) and not _has_end(content):
         # Pillow takes a file whose second half the disk lost to zeros for whole, and shows grey there.
         raise Undecodable("the JPEG ends before its end marker")
     frame = jpeg_frame(content)
@@ -70,15 +76,33 @@ def jpeg_frame(content: bytearray) -> Frame | None:
     return None
 
 
+def _has_end(content: bytearray) -> bool:
+    """From marker to marker (T.81, B.1.1), past what looks like one in a phone's film hung on to its photograph."""
+    place = 2
+    while found := MARKER.search(content, place):
+        if found[1] == END_OF_IMAGE[1:]:
+            return True
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return False
+
+
 def _by_pillow(content: bytearray) -> Tensor:
+    if content.startswith(PROGRAMS):
+        raise Undecodable("a PostScript program, which is not run")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
-            # What Pillow warns of is in files by the thousand (odd EXIF, large images) and changes no pixel.
-            warnings.simplefilter("ignore")
-            pixels = np.array(_eight_bits(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        pixels = _seen_by_pillow(content)
+    except Exception as error:
+        # On damaged bytes its readers raise whatever they stumble over, NotImplementedError among it.
         raise Undecodable(_short(error)) from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _seen_by_pillow(content: bytearray) -> npt.NDArray[np.uint8]:
+    with warnings.catch_warnings():
+        # What Pillow warns of is in files by the thousand (odd EXIF, large images) and changes no pixel.
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content)) as image:
+            return np.array(_eight_bits(image).convert("RGB"))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -89,4 +113,6 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _short(error: Exception) -> str:
-    return "no image in any known format" if isinstance(error, UnidentifiedImageError) else str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return "no image in any known format"
+    return str(error) or type(error).__name__
