@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.engine.miniature import image_bytes
 from worker.engine.__main__ import main
+from worker.engine.verify.inspection import inspect
 
 
 @pytest.fixture
@@ -40,14 +44,66 @@ def test_odd_files_are_named_and_are_no_failure(folder: Path, tmp_path: Path) ->
     (cats / "png.JPEG").write_bytes(image_bytes(51, form="PNG"))
     (cats / "tiny.JPEG").write_bytes(image_bytes(52, side=20))
     (cats / "again.JPEG").write_bytes((cats / "0.JPEG").read_bytes())
-    (folder / "val" / "dogs" / "leak.JPEG").write_bytes((cats / "1.JPEG").read_bytes())
+    (cats / "jpeg.tiff").write_bytes(image_bytes(53))
+    (folder / "val" / "cats" / "leak.JPEG").write_bytes((cats / "1.JPEG").read_bytes())
+    (folder / "train" / "dogs" / "cat.JPEG").write_bytes((cats / "2.JPEG").read_bytes())
+    (folder / "val" / "dogs" / "cat.JPEG").write_bytes((cats / "2.JPEG").read_bytes())
     code, found = verify(folder, tmp_path)
     assert code == 0
     assert found["cmyk"] == ["train/cats/cmyk.JPEG"]
-    assert found["odd_format"] == {"train/cats/png.JPEG": "PNG"}
+    assert found["odd_format"] == {"train/cats/jpeg.tiff": "JPEG", "train/cats/png.JPEG": "PNG"}
     assert found["tiny"] == ["train/cats/tiny.JPEG"]
     assert found["duplicates"] == [["train/cats/0.JPEG", "train/cats/again.JPEG"]]
-    assert found["leaks"] == [["train/cats/1.JPEG", "val/dogs/leak.JPEG"]]
+    assert found["leaks"] == [["train/cats/1.JPEG", "val/cats/leak.JPEG"]]
+    assert found["mislabelled"] == [["train/cats/2.JPEG", "train/dogs/cat.JPEG", "val/dogs/cat.JPEG"]]
+
+
+def test_names_that_are_no_text_are_shown_and_kept(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = os.fsdecode(b"\xff\n.JPEG")
+    (folder / "train" / "cats" / name).write_bytes(b"no image")
+    code, found = verify(folder, tmp_path)
+    assert (code, found["unreadable"]) == (1, {f"train/cats/{name}": "no image in any known format"})
+    assert r"train/cats/\xff\n.JPEG (no image" in capsys.readouterr().out
+
+
+def test_letters_that_the_terminal_does_not_have_end_nothing(folder: Path) -> None:
+    (folder / "train" / "cats" / "né.JPEG").write_bytes(b"no image")
+    command = [sys.executable, "-m", "worker.engine", "data", "verify", str(folder), "--workers", "1"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert r"train/cats/n\xe9.JPEG (no image" in done.stdout
+
+
+def test_what_is_hidden_is_no_image_and_a_link_that_leads_back_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    cats = folder / "train" / "cats"
+    (cats / "._0.JPEG").write_bytes(b"resources of macOS")
+    (cats / "round").symlink_to(cats)
+    (cats / "more").mkdir()
+    (cats / "more" / "up").symlink_to(folder / "train")
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "linked.JPEG").write_bytes(image_bytes(70))
+    (cats / "there").symlink_to(folder / "elsewhere")
+    code, found = verify(folder, tmp_path)
+    assert (code, found["images"]) == (0, {"train": 7, "val": 6})
+
+
+def test_a_link_to_nowhere_and_a_file_that_is_a_folder_by_now_are_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "train" / "cats" / "gone.JPEG").symlink_to(tmp_path / "nowhere")
+    code, found = verify(folder, tmp_path)
+    assert (code, found["unreadable"]) == (1, {"train/cats/gone.JPEG": "it cannot be read: No such file or directory"})
+    assert "Is a directory" in str(inspect(str(folder)).trouble)
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "verify", str(folder), "--json", str(tmp_path / "nowhere" / "found.json")]) == 2
+    said = capsys.readouterr()
+    assert "found.json cannot be written: No such file or directory" in said.err
+    assert not said.out
 
 
 def test_files_that_cannot_be_read_are_named_with_why(
@@ -104,8 +160,9 @@ def test_what_is_no_folder_of_images_is_refused(
     assert why in capsys.readouterr().err
 
 
-def test_a_number_of_processes_must_be_one_or_more(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", ["0", "-1", "2.5", "100000", ""])
+def test_a_number_of_processes_has_bounds(number: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["data", "verify", "folder", "--workers", "0"])
+        main(["data", "verify", "folder", f"--workers={number}"])
     assert ended.value.code == 2
-    assert "'0' is no number of processes; give 1 or more" in capsys.readouterr().err
+    assert f"'{number}' is no number of processes; give 1 to 256" in capsys.readouterr().err

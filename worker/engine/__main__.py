@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,12 @@ def verb_modules() -> tuple[ModuleType, ...]:
     return train, compare, evaluate, export, estimate, data
 
 
+def _escape_what_cannot_be_said() -> None:
+    """A file's name with letters that the terminal does not have ends nothing; on stderr Python does so itself."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _exit(code: int) -> NoReturn:
     """Ends the process at once: nothing is left to do, and taking torch apart module by module takes seconds."""
     sys.stdout.flush()
@@ -45,4 +52,5 @@ def _exit(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    _escape_what_cannot_be_said()
     _exit(main())

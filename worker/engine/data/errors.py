@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -15,6 +16,12 @@ class DataUnreadable(DataError):
 
 class Undecodable(ValueError):
     """A file's bytes are not an image, or not a whole one; says why."""
+
+
+def shown(path: str) -> str:
+    """A file's name for people: what is no text in it, or would break a line, is escaped. It can always be written."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def existing_folder(data_dir: str) -> Path:

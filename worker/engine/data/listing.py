@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.contract.datasets import remedy_by_content
-from worker.engine.data.errors import DataError
+from worker.engine.data.errors import DataError, shown
 from worker.engine.data.images import Indices
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -67,7 +68,7 @@ def classes_of(root: Path, split: str) -> list[str]:
             f"data_dir {root} has no folder {split}/; it takes train/ and val/ with class folders in them"
             f"{remedy_by_content({entry.name for entry in root.iterdir()})}"
         )
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
@@ -84,14 +85,33 @@ def shared_classes(root: Path) -> list[str]:
 def images_below(folder: Path, name: str) -> Iterator[str]:
     """Their paths below `folder`, with `name` in front.
 
-    A folder is read once; the kind of an entry comes with it, so no file is asked for anything.
+    A folder is read once; the kind of an entry comes with it, so no file is asked for anything. What is hidden is no
+    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. Raises DataError.
     """
-    with os.scandir(folder) as entries:
+    with _entries(folder) as entries:
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             if entry.name.lower().endswith(EXTENSIONS) and not entry.is_dir():
                 yield f"{name}/{entry.name}"
-            elif entry.is_dir():
+            elif entry.is_dir() and not _leads_back(entry, folder):
                 yield from images_below(Path(entry.path), f"{name}/{entry.name}")
+
+
+@contextmanager
+def _entries(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield entries
+    except OSError as error:
+        raise DataError(
+            f"{shown(str(folder))} cannot be listed ({error.strerror or error}); make it readable for this user"
+        ) from error
+
+
+def _leads_back(entry: os.DirEntry[str], folder: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, whose images are listed already."""
+    return entry.is_symlink() and folder.resolve().is_relative_to(Path(entry.path).resolve())
 
 
 def _difference(root: Path, train: set[str], val: set[str]) -> str:

@@ -10,7 +10,8 @@ from worker.contract.datasets import CLASS_FOLDERS, DatasetName
 from worker.engine.leaving import leaving_at_once
 
 #: More than that and one disk is the limit.
-MOST_WORKERS = 16
+USUAL_WORKERS = 16
+MOST_WORKERS = 256
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,13 +66,13 @@ def _add_verify(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
-    usual = min(MOST_WORKERS, os.cpu_count() or 1)
-    parser.add_argument("--workers", type=_positive, default=usual, help="processes (default: %(default)s)")
+    usual = min(USUAL_WORKERS, os.cpu_count() or 1)
+    parser.add_argument("--workers", type=_processes, default=usual, help="processes (default: %(default)s)")
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 to {MOST_WORKERS}")
     return int(text)
 
 

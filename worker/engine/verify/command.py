@@ -13,7 +13,7 @@ from pathlib import Path
 
 from worker.contract.datasets import DATASETS, DatasetName
 from worker.engine.atomic import write_text
-from worker.engine.data.errors import DataError, existing_folder
+from worker.engine.data.errors import DataError, existing_folder, shown
 from worker.engine.data.imagenet import WNID
 from worker.engine.data.listing import classes_of, images_below
 from worker.engine.parallel import in_parallel
@@ -30,7 +30,11 @@ KNOWN = {1000: DatasetName.IMAGENET, 10: DatasetName.IMAGENETTE}
 
 @dataclass
 class Report:
-    """Files by their path below the folder. `faults` and `unreadable` make it unsound; the rest is good to know."""
+    """Files by their path below the folder. `faults` and `unreadable` make it unsound; the rest is good to know.
+
+    Equal files are in `mislabelled` where they lie in different classes, of which at most one can be right; and
+    otherwise in `leaks` where they lie in both splits, or in `duplicates`.
+    """
 
     root: str
     dataset: str
@@ -41,6 +45,7 @@ class Report:
     cmyk: list[str] = field(default_factory=list)
     odd_format: dict[str, str] = field(default_factory=dict)
     tiny: list[str] = field(default_factory=list)
+    mislabelled: list[list[str]] = field(default_factory=list)
     duplicates: list[list[str]] = field(default_factory=list)
     leaks: list[list[str]] = field(default_factory=list)
 
@@ -54,11 +59,11 @@ def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json
     try:
         root = existing_folder(data_dir)
         classes = {split: classes_of(root, split) for split in SPLITS}
+        _refuse_unwritable(json_file)
+        report = verified(root, classes, dataset or _guessed(classes["train"]), workers=workers)
     except DataError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
-    try:
-        report = verified(root, classes, dataset or _guessed(classes["train"]), workers=workers)
     except BrokenExecutor:
         print("one of the processes was ended from outside; lower --workers and try again", file=sys.stderr)
         return UNSOUND
@@ -67,6 +72,15 @@ def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json
     if json_file is not None:
         write_text(json_file, json.dumps(report.__dict__ | {"sound": report.is_sound}, indent=1) + "\n")
     return 0 if report.is_sound else UNSOUND
+
+
+def _refuse_unwritable(json_file: Path | None) -> None:
+    """Before an hour of reading, and not after it."""
+    try:
+        if json_file is not None:
+            write_text(json_file, "")
+    except OSError as error:
+        raise DataError(f"--json {json_file} cannot be written: {error.strerror}; give a file that can") from error
 
 
 def verified(root: Path, classes: dict[str, list[str]], dataset: DatasetName, *, workers: int) -> Report:
@@ -132,8 +146,14 @@ def _note(report: Report, inspected: list[Inspected], root: Path) -> None:
             report.odd_format[name] = image.odd_format
     for names in copies.values():
         if len(names) > 1:
-            splits = {name.split("/")[0] for name in names}
-            (report.leaks if len(splits) > 1 else report.duplicates).append(names)
+            _kind_of_equals(report, names).append(names)
+
+
+def _kind_of_equals(report: Report, names: list[str]) -> list[list[str]]:
+    splits, classes = ({name.split("/")[place] for name in names} for place in (0, 1))
+    if len(classes) > 1:
+        return report.mislabelled
+    return report.leaks if len(splits) > 1 else report.duplicates
 
 
 def told(report: Report) -> Iterator[str]:
@@ -144,6 +164,9 @@ def told(report: Report) -> Iterator[str]:
     yield from _listed("are CMYK", report.cmyk)
     yield from _listed("are not what their name says", [f"{name} ({what})" for name, what in report.odd_format.items()])
     yield from _listed("are tiny", report.tiny)
+    yield from _listed(
+        "groups of equal files in different classes", [" = ".join(names) for names in report.mislabelled]
+    )
     yield from _listed("groups of equal files in one split", [" = ".join(names) for names in report.duplicates])
     yield from _listed("groups of equal files in train/ and val/", [" = ".join(names) for names in report.leaks])
     yield "sound" if report.is_sound else "not sound: see above"
@@ -151,7 +174,7 @@ def told(report: Report) -> Iterator[str]:
 
 def _listed(what: str, names: Sequence[str]) -> Iterator[str]:
     if names:
-        yield f"{len(names):,} {what}: {_some(names)}"
+        yield f"{len(names):,} {what}: {shown(_some(names))}"
 
 
 def _some(names: Sequence[str]) -> str:

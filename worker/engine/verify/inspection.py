@@ -15,11 +15,14 @@ from worker.engine.data.reading import read_bytes
 TINY = 32
 CMYK_COMPONENTS = 4
 #: How files begin, and the extensions that say so.
-FORMATS: dict[str, tuple[bytes, tuple[str, ...]]] = {
-    "JPEG": (JPEG, (".jpg", ".jpeg")),
-    "PNG": (b"\x89PNG\r\n\x1a\n", (".png",)),
-    "BMP": (b"BM", (".bmp",)),
-    "WebP": (b"RIFF", (".webp",)),
+FORMATS: dict[str, tuple[tuple[bytes, ...], tuple[str, ...]]] = {
+    "JPEG": ((JPEG,), (".jpg", ".jpeg")),
+    "PNG": ((b"\x89PNG\r\n\x1a\n",), (".png",)),
+    "BMP": ((b"BM",), (".bmp",)),
+    "WebP": ((b"RIFF",), (".webp",)),
+    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff")),
+    "PNM": ((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), (".ppm", ".pgm")),
+    "GIF": ((b"GIF8",), ()),
 }
 
 
@@ -45,7 +48,7 @@ def inspect(path: str) -> Inspected:
     try:
         content = read_bytes(path, pause=lambda _: None)
     except DataUnreadable as error:
-        return Inspected(path, b"", 0, trouble=str(error))
+        return Inspected(path, b"", 0, trouble=f"it cannot be read: {_reason(error)}")
     digest = hashlib.blake2b(content, digest_size=16).digest()
     if not content:
         return Inspected(path, digest, 0, trouble="the file is empty")
@@ -64,9 +67,14 @@ def inspect(path: str) -> Inspected:
     )
 
 
+def _reason(error: DataUnreadable) -> str:
+    cause = error.__cause__
+    return (isinstance(cause, OSError) and cause.strerror) or str(cause)
+
+
 def _odd_format(path: str, content: bytearray) -> str | None:
     extension = Path(path).suffix.lower()
     named = next((name for name, (_, extensions) in FORMATS.items() if extension in extensions), None)
     if named is None or content.startswith(FORMATS[named][0]):
         return None
-    return next((name for name, (start, _) in FORMATS.items() if content.startswith(start)), "of another format")
+    return next((name for name, (starts, _) in FORMATS.items() if content.startswith(starts)), "of another format")
