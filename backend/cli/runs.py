@@ -13,7 +13,7 @@ from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import complain, say, say_json
 from backend.client import FINAL, Client, Json, Refused, RunAction
 from backend.process.errors import CommandError
-from worker.contract.options import add_config_options, given_settings
+from worker.contract.options import add_config_options, given_settings, list_presets
 
 _WATCH_SECONDS = 1.0
 
@@ -72,8 +72,10 @@ def _add_launch(verbs: _Verbs[argparse.ArgumentParser]) -> None:
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """A name, a preset and every setting of a run."""
     parser.add_argument("--name")
-    parser.add_argument("--preset", help="start from this configuration; the settings given beside it win")
+    help_ = "start from one of the configurations at the end; the settings given beside it win"
+    parser.add_argument("--preset", metavar="NAME", help=help_)
     add_config_options(parser)
+    list_presets(parser)
 
 
 def chosen_config(client: Client, arguments: argparse.Namespace) -> Json:

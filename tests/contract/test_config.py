@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.errors import field_errors
-from worker.contract.options import add_config_options, given_settings
+from worker.contract.options import add_config_options, given_settings, list_presets
 from worker.contract.presets import PRESETS
 
 
@@ -121,6 +121,29 @@ def test_a_folder_without_a_dataset_is_imagefolder(settings: dict[str, Any], dat
 )
 def test_images_that_are_probably_not_meant_are_warned_of(settings: dict[str, Any], says: str) -> None:
     assert says in RunConfig.model_validate(settings).warnings()[0]
+
+
+def test_a_published_figure_has_its_source_beside_it() -> None:
+    assert {preset.name for preset in PRESETS if not (preset.published and preset.source)} == {"demo"}
+
+
+def test_the_cifar_presets_are_the_papers_recipe_but_for_what_they_say() -> None:
+    """Huang et al. 2016, section 4: SGD with Nesterov's momentum of 0.9, batch 128, 500 epochs from 0.1, decay 1e-4."""
+    paper = {"nesterov": True, "momentum": 0.9, "batch": 128, "epochs": 500, "lr": 0.1, "weight_decay": 1e-4, "pL": 0.5}
+    found = [preset for preset in PRESETS if preset.config.depth == 110]
+    assert [preset.config.sd for preset in found] == [False, True]
+    for preset in found:
+        assert preset.config.model_dump(include=set(paper)) == paper
+        assert "cosine instead of two steps, pre-activation blocks" in preset.description
+
+
+def test_the_help_says_what_each_preset_is_on_lines_of_its_own() -> None:
+    parser = argparse.ArgumentParser(description="One line.")
+    list_presets(parser)
+    shown = parser.format_help().split("presets:\n")[1]
+    starts = [line.strip().split(":")[0] for line in shown.splitlines() if not line.startswith("    ")]
+    assert starts == [preset.name for preset in PRESETS]
+    assert "5.25 % error" in shown
 
 
 @pytest.mark.parametrize("spelling", ["--label_smoothing", "--label-smoothing"])

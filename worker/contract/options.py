@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from enum import Enum
+from textwrap import fill, wrap
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from worker.contract.config import GROUPS, RunConfig
+from worker.contract.presets import PRESETS, Preset
 
 UNSET = argparse.SUPPRESS
 
@@ -19,7 +21,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
     Values stay text: `RunConfig.model_validate` converts and refuses them, so that every edge says the same.
     """
-    parser.epilog = "0 is no and 1 is yes; none makes a setting empty, as in --lr none."
+    _end_with(parser, "0 is no and 1 is yes; none makes a setting empty, as in --lr none.")
     groups = {title: parser.add_argument_group(title) for title in GROUPS}
     for name, field in RunConfig.model_fields.items():
         extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -27,6 +29,39 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         groups[str(extra["group"])].add_argument(
             *spellings, dest=name, default=UNSET, metavar=_metavar(field), help=_help(field, extra)
         )
+
+
+def list_presets(parser: argparse.ArgumentParser) -> None:
+    """The help ends with what each preset is, and what others report for it."""
+    _end_with(parser, "\n".join(["presets:", *map(_told, PRESETS)]))
+
+
+def _end_with(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.formatter_class = _LineByLine
+    parser.epilog = f"{parser.epilog}\n\n{text}" if parser.epilog else text
+
+
+class _LineByLine(argparse.HelpFormatter):
+    """Texts keep their line breaks, which argparse would take out; the rest of a long line is indented further.
+
+    Names such as imagenet-resnet50-sd are not broken at a hyphen: one may want to copy them.
+    """
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = ((line, indent + "    " * line.startswith(" ")) for line in text.splitlines())
+        wrapped = (
+            fill(line, width, initial_indent=indent, subsequent_indent=hang, break_on_hyphens=False)
+            for line, hang in lines
+        )
+        return "\n".join(wrapped)
+
+
+def _told(preset: Preset) -> str:
+    published = f" Published: {preset.published} ({preset.source})." if preset.published else ""
+    return f"  {preset.name}: {preset.title}.{published}"
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:

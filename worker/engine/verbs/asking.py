@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
-from worker.contract.options import given_settings
+from worker.contract.options import given_settings, list_presets
 from worker.contract.presets import PRESETS
 
 BAD_INPUT = 2
@@ -22,21 +21,11 @@ BAD_INPUT = 2
 Verb = Callable[[argparse.Namespace], int]
 
 
-class Help(argparse.HelpFormatter):
-    """Names such as imagenet-resnet50-sd are not broken at a hyphen: one may want to copy them."""
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
 def add_preset_option(parser: argparse.ArgumentParser) -> None:
     names = [preset.name for preset in PRESETS]
-    parser.add_argument(
-        "--preset",
-        choices=names,
-        metavar="NAME",
-        help=f"settings to begin from, which options below replace: {', '.join(names)}",
-    )
+    help_ = "settings to begin from, one of those at the end; options below replace them"
+    parser.add_argument("--preset", choices=names, metavar="NAME", help=help_)
+    list_presets(parser)
 
 
 def asked_config(arguments: argparse.Namespace) -> RunConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 from worker.contract.options import add_config_options
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
-from worker.engine.verbs.asking import Help, add_preset_option, asked_config, refusing
+from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,7 +19,6 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "paired differences, report.html and comparison.csv. Ctrl-C leaves checkpoints; the same command goes on.",
         usage="%(prog)s [-h] --out FOLDER [--mode MODE]\n"
         "    [--gpu_split] [--seeds 0,1,2] [--preset NAME] [--fresh]\n    [--SETTING VALUE ...]",
-        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_compare)

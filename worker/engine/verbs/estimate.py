@@ -10,7 +10,7 @@ from worker.contract.datasets import DATASETS, DatasetName
 from worker.contract.options import add_config_options
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
-from worker.engine.verbs.asking import Help, add_preset_option, preset_settings, refusing, typed_settings
+from worker.engine.verbs.asking import add_preset_option, preset_settings, refusing, typed_settings
 
 SECONDS = 10.0
 #: Fills data_dir where the files are not here; nothing reads it.
@@ -24,7 +24,6 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Measure real training steps of the configured network on this machine for some seconds, its "
         "loader apart where there are images, and say what the baseline and stochastic depth would take.",
         usage="%(prog)s [-h] [--seconds S] [--json FILE]\n    [--preset NAME] [--SETTING VALUE ...]",
-        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_estimate)

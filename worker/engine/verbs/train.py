@@ -9,7 +9,7 @@ from worker.contract.config import RunConfig
 from worker.contract.options import add_config_options
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
-from worker.engine.verbs.asking import Help, add_preset_option, asked_config, refusing
+from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,7 +18,6 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="train one run into a folder, or go on with it",
         description="Train one run into a folder. Ctrl-C leaves a checkpoint; the same command goes on from there.",
         usage="%(prog)s [-h] --out FOLDER [--preset NAME]\n    [--fresh] [--SETTING VALUE ...]",
-        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_train)
