@@ -82,6 +82,10 @@ def test_the_learning_rate_follows_the_batch_unless_given(batch: int) -> None:
     assert RunConfig(batch=batch, lr=0.3).peak_lr == 0.3
 
 
+def test_the_learning_rate_is_that_of_the_whole_batch() -> None:
+    assert RunConfig(batch=256, accumulation=4, devices=2).peak_lr == RunConfig(batch=256).peak_lr == 0.1
+
+
 def test_a_configuration_survives_json() -> None:
     for preset in PRESETS:
         assert RunConfig.model_validate_json(preset.config.model_dump_json()) == preset.config

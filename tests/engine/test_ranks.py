@@ -17,6 +17,7 @@ from worker.contract.config import RunConfig
 from worker.contract.messages import Point
 from worker.engine.data.order import TrainingOrder, in_order
 from worker.engine.outcome import Ending, RankLost
+from worker.engine.stochastic_depth import image_gates, survival_probabilities
 
 SHARED: dict[str, Any] = {
     "batch": 192,
@@ -100,6 +101,17 @@ def test_ranks_train_what_one_would(tmp_path: Path) -> None:
             assert one[name] == two[name]
         if "train/loss" in one:
             assert one["train/loss"] == pytest.approx(two["train/loss"], rel=0.1)
+
+
+def test_a_block_that_only_one_rank_ran_holds_nobody_up(tmp_path: Path) -> None:
+    config = shared(2, batch=4, accumulation=1, sd_mode="subset", pL=0.05, loader_workers=0)
+    survival = survival_probabilities(blocks=9, pL=config.pL)
+    for step in range(3):
+        halves = image_gates(seed=config.seed, step=step, survival=survival, positions=np.arange(4)).reshape(2, 2, 9)
+        first, second = halves.any(1)
+        assert (first != second).any()
+    outcome = attempt(config, tmp_path, sink=Recorder(), control=InterruptAfter(3))
+    assert (outcome.ending, outcome.step) == (Ending.PAUSED, 3)
 
 
 class LoseARank(Recorder):

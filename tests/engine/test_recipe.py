@@ -26,7 +26,7 @@ from worker.engine.outcome import DeviceUnavailable, Ending
 from worker.engine.plan import Plan
 from worker.engine.resnet import ResNet, Survival, build
 from worker.engine.state import TrainingState
-from worker.engine.step import accumulate
+from worker.engine.step import accumulate, finish_step
 from worker.engine.stochastic_depth import GateKeeper, Rows, image_gates, survival_probabilities
 from worker.engine.weight_average import WeightAverage
 
@@ -205,6 +205,25 @@ def test_only_what_is_left_out_counts_as_saved() -> None:
     for mode, saves in (("batch", True), ("row", False), ("subset", True)):
         shares = keeper(mode).open_shares(step=2)
         assert (compute.share(keeper(mode).computed_shares(shares)) < 1.0) is saves
+
+
+@pytest.mark.parametrize("mode", ["batch", "row", "subset"])
+def test_depth_and_compute_are_told_of_what_ran(mode: str) -> None:
+    config = tiny(batch=64, accumulation=2, sd_mode=mode)
+    dataset, settled = open_dataset(config), settle(config)
+    plan, state = Plan(config, dataset, settled), TrainingState(config, num_classes=10, execution=settled)
+    ran = dict.fromkeys(range(9), 0.0)
+    for place, block in enumerate(state.model.blocks()):
+        block.conv1.register_forward_pre_hook(  # type: ignore[operator,union-attr]
+            lambda _module, inputs, place=place: ran.update({place: ran[place] + len(inputs[0]) / 64})
+        )
+    for batch in itertools.islice(plan.training_batches(start=0), 2):
+        accumulate(batch, plan=plan, state=state)
+    finish_step(plan=plan, state=state)
+    kept = image_gates(seed=config.seed, step=0, survival=SURVIVAL, positions=np.arange(64)).mean(0).sum()
+    blocks, compute = state.depth_meter.means()
+    assert blocks == pytest.approx(kept if mode == "row" else sum(ran.values()))
+    assert compute == pytest.approx(plan.compute.share(list(ran.values())))
 
 
 def test_blocks_that_change_the_shape_can_be_spared(model: ResNet) -> None:
