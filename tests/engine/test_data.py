@@ -46,6 +46,14 @@ def test_digits_are_shown_as_three_channels_at_the_asked_side() -> None:
     assert torch.equal(batch.images[:, 0], batch.images[:, 2])
 
 
+@pytest.mark.parametrize("augmentation", [NO_CHANGE, Augmentation(seed=0, crop_padding=4)])
+def test_digits_can_be_copied_into_pinned_memory(augmentation: Augmentation) -> None:
+    images = digits.load(side=32).train.augmented(np.arange(4), epoch=0, augmentation=augmentation).images
+    # As Tensor.pin_memory does it, which needs a GPU: into memory of its own with the same strides.
+    pinned = torch.empty_strided(images.shape, images.stride(), dtype=images.dtype)
+    assert torch.equal(pinned.copy_(images), images)
+
+
 def test_every_epoch_is_a_new_permutation_without_its_last_partial_batch() -> None:
     order = TrainingOrder(images=10, batch=3, seed=0)
     assert order.steps_per_epoch == 3

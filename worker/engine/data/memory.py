@@ -67,5 +67,6 @@ def resized(pixels: Pixels, side: int) -> Pixels:
 
 
 def _three_channels(pixels: Pixels) -> Tensor:
+    """Each in memory of its own: one channel shown as three cannot be pinned for its way to a GPU."""
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))
-    return tensor if tensor.shape[1] == 3 else tensor.expand(-1, 3, -1, -1)
+    return tensor if tensor.shape[1] == 3 else tensor.repeat(1, 3, 1, 1)
