@@ -10,9 +10,16 @@ from tests.engine.parts import InterruptAfter, Recorder, attempt, differences, f
 from worker.contract.messages import Point
 from worker.contract.status import Desired
 from worker.engine.checkpoint import CheckpointMismatch, load, newest_first
+from worker.engine.data import digits
 from worker.engine.differences import differing_settings
+from worker.engine.execution import Execution, settle
+from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, Ending, TrainingDiverged
-from worker.engine.ports import NullControl
+from worker.engine.plan import Plan
+from worker.engine.ports import NullControl, NullSink
+from worker.engine.progress import Clock
+from worker.engine.reporter import Reporter
+from worker.engine.state import TrainingState, build_model, compile_blocks
 
 #: What `tiny` asks its control: 5 steps, then 2 batches for batch norm and 2 of validation, twice.
 QUESTIONS = 18
@@ -239,3 +246,53 @@ def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default() -> None:
     del before["label_smoothing"]
     assert differing_settings(before, config) == []
     assert differing_settings(before, tiny(label_smoothing=0.1)) == ["label_smoothing was 0.0 and is 0.1"]
+
+
+def test_autotuning_is_told_of_and_ends_with_the_run_that_asked_for_it(tmp_path: Path) -> None:
+    recorder = run_to_end(tiny(autotune=True, epochs=1), tmp_path)
+    assert [text for text in recorder.notices if "only up to rounding" in text]
+    assert torch.backends.cudnn.benchmark
+    assert not torch.are_deterministic_algorithms_enabled()
+    settle(tiny())
+    assert not torch.backends.cudnn.benchmark
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("autotune", [True, False])
+def test_compiled_kernels_are_chosen_by_measuring_only_where_asked(autotune: bool) -> None:
+    compile_blocks(build_model(tiny(), num_classes=10), autotune=autotune)
+    assert torch._inductor.config.deterministic is not autotune
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+)
+def test_memory_that_runs_out_is_told_with_its_remedies(error: Exception) -> None:
+    told = reason_of(error, tiny())
+    assert told.startswith("out of memory: raise accumulation (now 1), lower batch (256), image_size (8) or depth (20)")
+    assert str(error) in told
+
+
+def test_other_errors_are_told_as_they_are() -> None:
+    assert reason_of(ValueError("no such shape"), tiny()) == "ValueError: no such shape"
+
+
+def test_what_a_device_has_still_to_do_counts_as_training() -> None:
+    seen: list[str] = []
+
+    class Watched(Execution):
+        def wait(self) -> None:
+            seen.append("the device is waited for")
+
+    settled = settle(tiny())
+    plan = Plan(tiny(), digits.load(side=8), Watched(**vars(settled)))
+    state = TrainingState(tiny(), num_classes=10, execution=settled)
+    reporter = Reporter(NullSink(), plan=plan, state=state, clock=Clock(already=0.0))
+    with reporter.standing_still():
+        seen.append("an evaluation begins")
+    assert seen == ["the device is waited for", "an evaluation begins"]

@@ -338,6 +338,14 @@ class RunConfig(BaseModel):
         default=False,
         advanced=True,
     )
+    autotune: bool = _setting(
+        EXECUTION,
+        "Autotune",
+        "Let cuDNN choose its convolutions by measuring, deterministic or not: faster on a GPU, but a resumed run then "
+        "agrees only up to rounding.",
+        default=False,
+        advanced=True,
+    )
     loader_workers: int = _setting(
         EXECUTION,
         "Loader processes",

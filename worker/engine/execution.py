@@ -25,6 +25,11 @@ class Execution:
     threads: int
     ranks: Ranks = ALONE
 
+    def wait(self) -> None:
+        """Until the device has done all that it was asked for."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
 
 def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ranks = ALONE) -> Execution:
     """Chooses device and threads and sets torch accordingly, for the whole process.
@@ -33,20 +38,31 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ran
     Raises DeviceUnavailable.
     """
     device = device_of(config, local_rank=ranks.local_rank)
-    _refuse_unless_compilable(config, device)
+    refuse_unless_compilable(config, device)
     amp = _amp(config.amp, device)
     threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
     torch.set_num_threads(threads)
-    _be_deterministic()
+    _be_deterministic(autotune=config.autotune)
     one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
     name = one if ranks.count == 1 else f"{ranks.count} x {one}"
     return Execution(device=device, device_name=name, amp=amp, threads=threads, ranks=ranks)
 
 
-def _refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:
-    compiler = os.environ.get("CXX", "g++")
-    if config.compile and device.type == "cpu" and shutil.which(compiler) is None:
-        raise DeviceUnavailable(f"compile needs the C++ compiler {compiler} on a CPU; install it or turn compile off")
+def refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:
+    """Raises DeviceUnavailable; on a GPU Triton would ask for its compiler only at the first step."""
+    on_cpu = device.type == "cpu"
+    named = os.environ.get("CXX" if on_cpu else "CC")
+    compilers = [named] if named else (["g++"] if on_cpu else ["gcc", "clang"])
+    if config.compile and not any(shutil.which(compiler) for compiler in compilers):
+        what = f"the {'C++' if on_cpu else 'C'} compiler {' or '.join(compilers)} on a {'CPU' if on_cpu else 'GPU'}"
+        raise DeviceUnavailable(f"compile needs {what}; install it or turn compile off")
+
+
+def notices(config: RunConfig) -> list[str]:
+    """What a person should know of the promise that a resumed run ends with the same bits."""
+    if not config.autotune:
+        return []
+    return ["autotune is on: a run that was paused or killed agrees with one that never was only up to rounding"]
 
 
 def versions() -> dict[str, str]:
@@ -77,11 +93,12 @@ def _amp(wanted: Amp, device: torch.device) -> Amp:
     return wanted
 
 
-def _be_deterministic() -> None:
+def _be_deterministic(*, autotune: bool) -> None:
+    """The same bits each time, unless what is fastest shall be found by measuring."""
     # cuBLAS reads this when its first handle is made; without it deterministic matrix products are refused.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = autotune
     # An operation without a deterministic form warns, so that a run on a new device says so and still runs.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(not autotune, warn_only=True)
     # Deterministic mode would otherwise fill every torch.empty, which nothing here reads unwritten.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

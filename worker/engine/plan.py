@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from worker.contract.config import RunConfig
+from worker.engine import execution
 from worker.engine.augment import Augment
 from worker.engine.compute import count_compute
 from worker.engine.data import shared_memory
@@ -22,13 +23,13 @@ Batches = Generator[Batch, None, None]
 
 
 class Plan:
-    def __init__(self, config: RunConfig, dataset: Dataset, execution: Execution) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, settled: Execution) -> None:
         self.config = config
         self.dataset = dataset
-        self.execution = execution
-        self.device = execution.device
+        self.execution = settled
+        self.device = settled.device
         self.parts = config.devices * config.accumulation
-        ranks = execution.ranks
+        ranks = settled.ranks
         self.order = TrainingOrder(
             images=len(dataset.train),
             batch=config.batch,
@@ -54,8 +55,9 @@ class Plan:
         )
 
     def notices(self) -> list[str]:
-        """What a person should know of the images before they are trained on."""
-        return [*self.dataset.notices, *([self._shortage] if self._shortage else [])]
+        """What a person should know of the images, and of how they are computed, before they are trained on."""
+        shortage = [self._shortage] if self._shortage else []
+        return [*self.dataset.notices, *shortage, *execution.notices(self.config)]
 
     def epoch(self, step: int) -> float:
         """How many epochs `step` steps make."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from worker.contract.messages import Point
@@ -47,6 +49,13 @@ class Reporter:
         )
         for sentence in plan.notices():
             self._sink.notice(sentence)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Evaluations and checkpoints are not training; what a GPU has still to do of the steps before them is."""
+        self._plan.execution.wait()
+        with self.throughput.standing_still():
+            yield
 
     def after_step(self, *, images: int) -> None:
         """A point of the training curves every `log_every` steps, and at the last one."""

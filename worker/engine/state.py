@@ -45,7 +45,7 @@ class TrainingState:
         self.evaluated = 0
         self.best: Best | None = None
         if config.compile:
-            compile_blocks(self.model)
+            compile_blocks(self.model, autotune=config.autotune)
 
     def evaluated_model(self) -> resnet.ResNet:
         """The network to evaluate, on every rank the same: a copy with the average, where there is one."""
@@ -99,17 +99,17 @@ def build_model(config: RunConfig, *, num_classes: int) -> resnet.ResNet:
     )
 
 
-def compile_blocks(model: resnet.ResNet) -> None:
+def compile_blocks(model: resnet.ResNet, *, autotune: bool = False) -> None:
     """Block by block, because the whole network would be compiled anew for every pattern of gates.
 
     Blocks share one code object, and torch gives up after 8 variants of it; open and closed, in training and in an
     evaluation, with each block's own shape and scale, make more. What is compiled must not depend on which gates come
-    first, or a resumed run would end with other bits: kernels are chosen by rule and not by the clock, and what varies
-    is a variable from the start, and not from its second value on.
+    first, or a resumed run would end with other bits: kernels are chosen by rule and not by the clock, unless
+    `autotune`, and what varies is a variable from the start, and not from its second value on.
     """
     from torch import _dynamo, _inductor
 
-    _inductor.config.deterministic = True
+    _inductor.config.deterministic = not autotune
     _dynamo.config.automatic_dynamic_shapes = False
     _dynamo.config.recompile_limit = max(_dynamo.config.recompile_limit, COMPILED_VARIANTS)
     _dynamo.config.accumulated_recompile_limit = max(

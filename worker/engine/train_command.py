@@ -22,6 +22,7 @@ from worker.engine.company import launched_rank
 from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import described, open_dataset
+from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
 from worker.engine.ports import MetricSink, NullControl, NullSink
 from worker.engine.results import FolderRefused, ResultsFolder
@@ -84,7 +85,7 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, contro
         raise
     except Exception as error:  # noqa: BLE001  the edge of the process: the reason must reach log and summary
         log.log(traceback.format_exc())
-        return _failed(f"{type(error).__name__}: {error}", told=told, summary=summary)
+        return _failed(reason_of(error, config), told=told, summary=summary)
     finally:
         if events is not None:
             events.close()

@@ -126,7 +126,7 @@ class _Training:
         """Evaluates the epoch that ends at this step. Interrupted, it is due again when the training goes on."""
         plan, state = self._plan, self._state
         epochs = state.step // plan.steps_per_epoch
-        with self._reporter.throughput.standing_still():
+        with self._reporter.standing_still():
             result = evaluate_epoch(epoch=epochs - 1, plan=plan, state=state, obey=self._obey)
         state.evaluated = epochs
         if state.best is None or result.top1 > state.best.top1:
@@ -143,7 +143,7 @@ class _Training:
         return epochs > state.evaluated and (epochs % plan.config.eval_every == 0 or state.step == plan.total_steps)
 
     def _save(self) -> None:
-        with self._reporter.throughput.standing_still():
+        with self._reporter.standing_still():
             self._saver.save()
 
     def _obey(self) -> None:

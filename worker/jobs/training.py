@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 
-import torch
-
-from worker.contract.config import RunConfig
 from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, load
 from worker.engine.data.errors import DataError
+from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, RankLost, TrainingDiverged
 from worker.engine.trainer import train
 from worker.jobs.lifeline import Lifeline
@@ -35,7 +33,7 @@ def train_assignment(lifeline: Lifeline) -> Ended:
         return Ended(outcome=Outcome.FAILED, reason=str(error))
     except Exception as error:  # the edge of the process
         log.exception("the training failed")
-        return Ended(outcome=Outcome.FAILED, reason=failure(error, config))
+        return Ended(outcome=Outcome.FAILED, reason=reason_of(error, config))
 
 
 def _train(lifeline: Lifeline) -> Ended:
@@ -62,16 +60,3 @@ def newest_sound(lifeline: Lifeline) -> Checkpoint | None:
         except CheckpointDamaged as error:
             lifeline.say(Damaged(path=reference.path, reason=f"{error}; it is passed over"))
     return None
-
-
-def failure(error: Exception, config: RunConfig) -> str:
-    """What to tell a person about an error that the engine did not foresee."""
-    if is_out_of_memory(error):
-        remedy = f"lower batch (now {config.batch}), image_size ({config.image_side}) or depth ({int(config.depth)})"
-        return f"out of memory: {remedy}, or turn amp on. {str(error).splitlines()[0] if str(error) else ''}".strip()
-    return f"{type(error).__name__}: {error}"
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """torch has a type for a GPU's memory only."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -14,6 +14,7 @@ from worker.contract.config import RunConfig
 from worker.engine.data.images import Batch, Dataset
 from worker.engine.estimate.memory import Peak
 from worker.engine.execution import Execution
+from worker.engine.out_of_memory import is_out_of_memory
 from worker.engine.plan import Plan
 from worker.engine.state import TrainingState
 from worker.engine.step import accumulate, finish_step
@@ -22,7 +23,6 @@ from worker.engine.step import accumulate, finish_step
 GPU_CHUNK = 5
 #: Batch norm cannot be taken over a single image's single pixel.
 SMALLEST = 2
-OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory", "std::bad_alloc")
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Probe:
         """
         self._peak.reset()
         shares = [self._compute(self._state.step + index) for index in range(steps)]
-        self._wait()
+        self.execution.wait()
         start = time.perf_counter()
         moving = sum(self._step() for _ in range(steps))
-        self._wait()
+        self.execution.wait()
         elapsed = time.perf_counter() - start
         self._note_peak()
         return Sample(((elapsed - moving) / self.share + moving) / steps, sum(shares) / steps)
@@ -92,11 +92,11 @@ class Probe:
     def forward_seconds(self) -> float:
         """For one image at full depth in an evaluation."""
         model = self._state.evaluated_model().eval()
-        self._wait()
+        self.execution.wait()
         start = time.perf_counter()
         with torch.no_grad(), self._state.precision.autocast():
             model(self._plan.augment.plain(self._batch.images))
-        self._wait()
+        self.execution.wait()
         return (time.perf_counter() - start) / self.size
 
     def saved_bytes(self) -> float:
@@ -127,7 +127,7 @@ class Probe:
                 accumulate(self._batch, plan=self._plan, state=self._state)
             return self._finish()
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             message = (str(error) or "MemoryError").splitlines()[0]
         # Outside of the handler, where nothing holds on to the tensors of the failed step any more.
@@ -138,10 +138,10 @@ class Probe:
         if self.share == 1.0:
             finish_step(plan=self._plan, state=self._state)
             return 0.0
-        self._wait()
+        self.execution.wait()
         start = time.perf_counter()
         finish_step(plan=self._plan, state=self._state)
-        self._wait()
+        self.execution.wait()
         return time.perf_counter() - start
 
     def _forget_step(self) -> None:
@@ -160,10 +160,6 @@ class Probe:
         if peak is not None:
             self.peak_bytes = max(peak, self.peak_bytes or 0)
 
-    def _wait(self) -> None:
-        if self.execution.device.type == "cuda":
-            torch.cuda.synchronize(self.execution.device)
-
 
 def _of_size(config: RunConfig, size: int) -> RunConfig:
     """One device's part of a batch, in as many micro-batches as configured."""
@@ -173,10 +169,3 @@ def _of_size(config: RunConfig, size: int) -> RunConfig:
 
 def _on_device(batch: Batch, device: torch.device) -> Batch:
     return batch._replace(images=batch.images.to(device), labels=batch.labels.to(device))
-
-
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """torch has a class for GPUs only; on a CPU its allocator and oneDNN each have their own words."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in OUT_OF_MEMORY)
