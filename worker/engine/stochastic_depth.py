@@ -25,11 +25,13 @@ Positions = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Rows:
     """Which images of a micro-batch run a block: all are computed and `mask` [N, 1, 1, 1] is laid over them, or only
-    those at `kept` [images] are computed."""
+    those at `kept` [images] are computed, and `places` [N] says where each image's result then lies among theirs: past
+    the last for those that are not."""
 
     images: int
     mask: Tensor | None = None
     kept: Tensor | None = None
+    places: Tensor | None = None
 
 
 #: One block's: whether it runs, or for which images.
@@ -89,13 +91,23 @@ def _masks(is_open: npt.NDArray[np.bool_], device: torch.device) -> Gates:
 
 
 def _subsets(is_open: npt.NDArray[np.bool_], device: torch.device) -> Gates:
-    counts = is_open.sum(0).tolist()
-    rows = np.nonzero(is_open.T)[1]
-    parts = torch.split(_to_device(torch.from_numpy(rows), device), counts)
-    # A gate that is open for every image needs no gathering.
-    return [
-        True if count == len(is_open) else Rows(count, kept=kept) for count, kept in zip(counts, parts, strict=True)
-    ]
+    """One copy to the device for all blocks."""
+    counts = is_open.sum(0)
+    kept = np.nonzero(is_open.T)[1]
+    places = np.where(is_open, is_open.cumsum(0) - 1, counts).T
+    sent = _to_device(torch.from_numpy(np.concatenate((kept, places.ravel()))), device)
+    parts = zip(
+        counts.tolist(),
+        torch.split(sent[: len(kept)], counts.tolist()),
+        sent[len(kept) :].view(places.shape).unbind(),
+        strict=True,
+    )
+    return [_subset(count, kept=kept, places=places) for count, kept, places in parts]
+
+
+def _subset(count: int, *, kept: Tensor, places: Tensor) -> Gate:
+    """One that is open for all images, or for none, needs no gathering."""
+    return bool(count) if count in (0, len(places)) else Rows(count, kept=kept, places=places)
 
 
 def _to_device(tensor: Tensor, device: torch.device) -> Tensor:
