@@ -14,9 +14,9 @@ from torchvision.transforms import functional
 from tests.engine.parts import differences, final_state, run_to_end, tiny
 from worker.contract.config import RunConfig
 from worker.engine.augment import Augment, flipped, jittered
-from worker.engine.data import shared_memory
+from worker.engine.data import digits, shared_memory
 from worker.engine.data.errors import DataError
-from worker.engine.data.images import Batch
+from worker.engine.data.images import Batch, Normalise
 from worker.engine.data.open import open_dataset
 
 IMAGES = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (4, 3, 12, 12), dtype=np.uint8))
@@ -116,3 +116,10 @@ def test_a_place_that_cannot_be_written_to_is_named(folder: Path, monkeypatch: p
     monkeypatch.setenv("RESDROP_CACHE", str(folder / "a file"))
     with pytest.raises(DataError, match=r"cache_side 64 cannot be written to .*set RESDROP_CACHE"):
         open_dataset(config_of(folder, 64))
+
+
+def test_bytes_are_normalised_as_their_floats_are() -> None:
+    dataset = digits.load(side=8)
+    images = dataset.train.plain(np.arange(16)).images
+    mean, std = (torch.tensor(of).view(1, 3, 1, 1) * 255.0 for of in (dataset.mean, dataset.std))
+    assert torch.equal(Normalise(dataset, torch.device("cpu"))(images), (images.float() - mean) * (1.0 / std))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from functools import cache
 
 import torch
 
@@ -21,7 +22,7 @@ def on_device(batches: Batches, device: torch.device) -> Batches:
     if device.type != "cuda":
         yield from batches
         return
-    copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    copies = _copying_stream(device)
     with closing(batches):
         for batch in batches:
             with torch.cuda.stream(copies):
@@ -33,3 +34,9 @@ def on_device(batches: Batches, device: torch.device) -> Batches:
             images.record_stream(work)
             labels.record_stream(work)
             yield batch._replace(images=images, labels=labels)
+
+
+@cache
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all loaders of this process, because memory that one stream has used is kept for that stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
