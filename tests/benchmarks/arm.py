@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from worker.contract.config import RunConfig
@@ -42,7 +41,14 @@ class Load:
 
 
 def arm_config(
-    load: Load, *, sd: bool, device: str, amp: str, sd_mode: str = "batch", compiled: bool = False
+    load: Load,
+    *,
+    sd: bool,
+    device: str,
+    amp: str,
+    sd_mode: str = "batch",
+    compiled: bool = False,
+    autotuned: bool = False,
 ) -> RunConfig:
     return RunConfig.model_validate(
         {
@@ -57,6 +63,7 @@ def arm_config(
             "device": device,
             "amp": amp,
             "compile": compiled,
+            "autotune": autotuned,
             "lr": 0.01,
         }
     )
@@ -66,9 +73,19 @@ class Arm:
     """Steps of one kind, with gates of their own for each."""
 
     def __init__(
-        self, load: Load, *, sd: bool, device: str, amp: str, sd_mode: str = "batch", compiled: bool = False
+        self,
+        load: Load,
+        *,
+        sd: bool,
+        device: str,
+        amp: str,
+        sd_mode: str = "batch",
+        compiled: bool = False,
+        autotuned: bool = False,
     ) -> None:
-        config = arm_config(load, sd=sd, device=device, amp=amp, sd_mode=sd_mode, compiled=compiled)
+        config = arm_config(
+            load, sd=sd, device=device, amp=amp, sd_mode=sd_mode, compiled=compiled, autotuned=autotuned
+        )
         count = load.batch * STEPS_PER_EPOCH
         dataset = synthetic_dataset(train=count, val=1, classes=load.classes, side=load.image_size)
         settled = execution.settle(config)
@@ -86,10 +103,10 @@ class Arm:
 
     def step(self) -> float:
         """Its seconds."""
-        self._wait()
+        self._plan.execution.wait()
         start = time.perf_counter()
         self.steps(1)
-        self._wait()
+        self._plan.execution.wait()
         return time.perf_counter() - start
 
     def steps(self, count: int) -> None:
@@ -102,10 +119,6 @@ class Arm:
         """The share of the full compute that the next step's gates leave."""
         keeper = self._plan.gate_keeper
         return self._plan.compute.share(keeper.computed_shares(keeper.open_shares(step=self._state.step)))
-
-    def _wait(self) -> None:
-        if self._plan.device.type == "cuda":
-            torch.cuda.synchronize()
 
 
 def _masked(block: Block, mask: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -2,12 +2,15 @@
 
 Whole training steps (forward, backward, optimizer) in channels_last, first on images that are in the GPU's memory
 already, then through the loader from JPEG files. The matrix rate is measured beside, as the best of large products in
-the same number format; the share counts three forward passes of multiply-adds for a step, and two operations each.
+the same number format; the share counts three forward passes of multiply-adds for a step, and two operations each:
+with stochastic depth only those that are left in the mean over gate patterns.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +32,7 @@ from worker.engine.data import folder
 from worker.engine.plan import Plan
 from worker.engine.state import TrainingState
 from worker.engine.step import accumulate, finish_step
+from worker.engine.stochastic_depth import survival_probabilities
 
 WARM_UP = 10
 #: Steps between two looks at the clock: the program works ahead of the GPU.
@@ -58,14 +62,27 @@ def matrix_rate(amp: str, device: str, *, size: int) -> float:
     return OPERATIONS * size**3 / min(seconds)
 
 
-def on_device(load: Load, *, device: str, amp: str, sd: bool, compiled: bool, chunks: int) -> Row:
-    arm = Arm(load, sd=sd, device=device, amp=amp, compiled=compiled)
+@dataclass(frozen=True)
+class Way:
+    """How steps are computed."""
+
+    amp: str
+    sd: bool
+    compiled: bool = False
+    autotuned: bool = False
+
+    def __str__(self) -> str:
+        words = [self.amp, "SD" if self.sd else "baseline"]
+        return ", ".join(words + ["compiled"] * self.compiled + ["autotuned"] * self.autotuned)
+
+
+def on_device(load: Load, way: Way, *, device: str, chunks: int) -> Row:
     _reset_peak(device)
+    arm = Arm(load, device=device, **asdict(way))
     for _ in range(WARM_UP):
         arm.step()
     seconds = [_timed(lambda: arm.steps(CHUNK), device) / CHUNK for _ in range(chunks)]
-    name = f"{amp}, {'SD' if sd else 'baseline'}{', compiled' if compiled else ''}"
-    return _row(name, load, median(seconds), device)
+    return _row(str(way), load, median(seconds), device, sd=way.sd)
 
 
 def through_loader(load: Load, root: Path, *, device: str, amp: str, workers: int) -> Row:
@@ -77,8 +94,10 @@ def through_loader(load: Load, root: Path, *, device: str, amp: str, workers: in
     dataset = folder.load(DatasetName.IMAGEFOLDER, data_dir=str(root), side=load.image_size)
     settled = execution.settle(config)
     plan = Plan(config, dataset, settled)
-    state = TrainingState(config, num_classes=1000, execution=settled)
+    for notice in plan.notices():
+        print(notice)
     _reset_peak(device)
+    state = TrainingState(config, num_classes=1000, execution=settled)
     begin, counted = 0.0, 0
     with closing(plan.training_batches(start=0)) as loaded:
         for number, batch in enumerate(loaded, start=1):
@@ -89,18 +108,19 @@ def through_loader(load: Load, root: Path, *, device: str, amp: str, workers: in
                 begin, counted = time.perf_counter(), number
     _wait(device)
     seconds = (time.perf_counter() - begin) / (plan.total_steps - counted)
-    return _row(f"{amp}, baseline, {workers} loader processes", load, seconds, device)
+    return _row(f"{amp}, baseline, {workers} loader processes", load, seconds, device, sd=False)
 
 
-def _row(name: str, load: Load, seconds: float, device: str) -> Row:
+def _row(name: str, load: Load, seconds: float, device: str, *, sd: bool) -> Row:
     rate = load.batch / seconds
     peak = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
-    return Row(name, rate, 1000 * seconds, peak, rate * _operations_an_image(load))
+    return Row(name, rate, 1000 * seconds, peak, rate * _operations_an_image(load, sd=sd))
 
 
-def _operations_an_image(load: Load) -> float:
+def _operations_an_image(load: Load, *, sd: bool) -> float:
     compute = count_compute(depth=load.depth, num_classes=1000, image_side=load.image_size)
-    return PASSES * OPERATIONS * (compute.fixed + sum(compute.branches))
+    survival = survival_probabilities(blocks=len(compute.branches), pL=load.pL if sd else 1.0)
+    return PASSES * OPERATIONS * compute.full * compute.share(survival)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,10 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     for depth in given.depths:
         load = Load(depth, given.image_size, given.batch, 0.5)
         rows = [
-            _with_share(row, rates)
-            for amp in given.amp
-            for compiled in ((False, True) if given.compile else (False,))
-            for row in _arms(load, amp, compiled, given)
+            _with_share(on_device(load, way, device=given.device, chunks=given.chunks), rates) for way in _ways(given)
         ]
         _print(load, rows)
         figures[f"resnet{depth}"] = [asdict(row) for row in rows]
@@ -127,11 +144,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _arms(load: Load, amp: str, compiled: bool, given: argparse.Namespace) -> list[Row]:
-    return [
-        on_device(load, device=given.device, amp=amp, sd=sd, compiled=compiled, chunks=given.chunks)
-        for sd in (False, True)
-    ]
+def _ways(given: argparse.Namespace) -> list[Way]:
+    compiled, autotuned = ((False, True) if asked else (False,) for asked in (given.compile, given.autotune))
+    return [Way(amp, *rest) for amp, *rest in itertools.product(given.amp, (False, True), compiled, autotuned)]
 
 
 def _loader_figures(given: argparse.Namespace, rates: dict[str, float]) -> list[dict[str, object]]:
@@ -181,6 +196,8 @@ def _wait(device: str) -> None:
 
 def _reset_peak(device: str) -> None:
     if device == "cuda":
+        # What went before may still hang together in cycles, and would count as this row's.
+        gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
@@ -194,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=256, help="images in a step (default: %(default)s)")
     parser.add_argument("--amp", nargs="+", choices=list(FORMATS), default=["fp16", "bf16"], help="number formats")
     parser.add_argument("--compile", action="store_true", help="measure compiled blocks too")
+    parser.add_argument("--autotune", action="store_true", help="measure with autotuning too, which is not exact")
     parser.add_argument("--chunks", type=int, default=10, help=f"of {CHUNK} steps each (default: %(default)s)")
     parser.add_argument("--files", type=int, default=4096, help="JPEG files to load, or 0 (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=16, help="loader processes (default: %(default)s)")

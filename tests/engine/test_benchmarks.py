@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,14 @@ def test_made_photographs_are_as_large_as_imagenets_and_all_different(photograph
         assert image.size == (WIDTH, HEIGHT)
 
 
+def test_photographs_are_made_without_scikit_learn_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    write_class_folders(tmp_path, images=4)
+    sizes = [file.stat().st_size for file in tmp_path.rglob("*.jpg")]
+    assert len(sizes) == 6
+    assert MEAN_BYTES * 0.8 < sum(sizes) / len(sizes) < MEAN_BYTES * 1.25
+
+
 def test_loaders_are_measured_on_the_same_images(photographs: Path, tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     sizes = ["--images", "16", "--batch", "4", "--rounds", "1", "--workers", "1"]
@@ -114,7 +123,9 @@ def test_a_gpus_benchmark_wants_a_gpu(capsys: pytest.CaptureFixture[str], monkey
 
 def test_a_gpus_benchmark_counts_three_passes_of_two_operations() -> None:
     # ResNet-50 takes 4.089 G multiply-adds for an image of 224 pixels.
-    assert gpu._operations_an_image(Load(50, 224, 1, 0.5)) == pytest.approx(6 * 4.089e9, rel=1e-3)
+    load = Load(50, 224, 1, 0.5)
+    assert gpu._operations_an_image(load, sd=False) == pytest.approx(6 * 4.089e9, rel=1e-3)
+    assert gpu._operations_an_image(load, sd=True) == pytest.approx(6 * 4.089e9 * 0.763, rel=1e-3)
 
 
 def test_a_gpus_benchmark_trains_on_the_device_and_through_the_loader(
@@ -125,9 +136,10 @@ def test_a_gpus_benchmark_trains_on_the_device_and_through_the_loader(
     monkeypatch.setattr(gpu, "EPOCHS", 2)
     path = tmp_path / "figures.json"
     sizes = ["--batch", "2", "--image_size", "32", "--chunks", "1", "--files", "4", "--workers", "0", "--matrix", "64"]
-    assert main(["gpu", "--device", "cpu", "--amp", "off", *sizes, "--json", str(path)]) == 0
+    assert main(["gpu", "--device", "cpu", "--amp", "off", "--autotune", *sizes, "--json", str(path)]) == 0
     figures = json.loads(path.read_text())["figures"]
-    assert [row["name"] for row in figures["resnet50"]] == ["off, baseline", "off, SD"]
+    names = [row["name"] for row in figures["resnet50"]]
+    assert names == ["off, baseline", "off, baseline, autotuned", "off, SD", "off, SD, autotuned"]
     assert figures["loader"][0]["images_per_second"] > 0
 
 
