@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.engine.parts import InterruptAfter, Recorder
 from worker.contract.messages import Point
@@ -144,6 +145,23 @@ def test_a_resume_takes_out_of_the_history_what_will_be_told_again(
     assert history_of(path) == kept
 
 
+@pytest.mark.parametrize("resumed", [0, 3])
+def test_a_resume_voids_later_events_also_where_it_begins_anew(tmp_path: Path, resumed: int) -> None:
+    for first in (0, resumed):
+        events = TensorBoardEvents(tmp_path)
+        events.started(run_started(first))
+        for step in (3, 5):
+            if step > first:
+                events.point(point(step, train_loss=0.5))
+        events.close()
+        # Files are read in the order of their names, which have whole seconds.
+        for path in tmp_path.iterdir():
+            path.rename(path.with_name(path.name.replace("tfevents.", "tfevents.0", 1)))
+    found = EventAccumulator(str(tmp_path))
+    found.Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == [3, 5]
+
+
 def test_a_row_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     history = HistoryFile(path)
@@ -183,6 +201,19 @@ def test_the_two_newest_checkpoints_and_the_best_are_kept(tmp_path: Path) -> Non
     assert [path.name for path in newest_first(tmp_path)] == [f"step-{step:08d}.pt" for step in (25, 20, 10)]
     assert (tmp_path / "last.pt").resolve() == newest_first(tmp_path)[0].resolve()
     assert (tmp_path / "best.pt").resolve() == newest_first(tmp_path)[-1].resolve()
+
+
+def test_links_that_a_kill_prevented_are_made_at_the_next_start(tmp_path: Path) -> None:
+    """Else the old best is deleted in the end, and its link points to nothing."""
+    CheckpointKeeper(tmp_path, newest=2).checkpoint(saved(tmp_path, 5, best=True))
+    newer = saved(tmp_path, 10, best=True).path
+    keeper = CheckpointKeeper(tmp_path, newest=2, last=newer, best=newer)
+    keeper.started(run_started(10))
+    assert (tmp_path / "last.pt").resolve() == newer.resolve()
+    for step in (15, 20, 25):
+        keeper.checkpoint(saved(tmp_path, step))
+    assert (tmp_path / "best.pt").resolve() == newer.resolve()
+    assert newer.exists()
 
 
 def test_a_checkpoint_between_micro_batches_is_newer_than_that_of_its_step(tmp_path: Path) -> None:

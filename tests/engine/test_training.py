@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -211,14 +212,38 @@ def test_another_thread_count_is_kept_from_changing_the_result(tmp_path: Path) -
     assert recorder.notices == []
 
 
-def test_a_loss_that_is_not_finite_ends_the_training_and_is_not_saved(tmp_path: Path) -> None:
-    config = tiny(lr=100, weight_decay=1, warmup_epochs=0, epochs=10, bn_reestimate=0)
+#: Weights overflow some steps before the loss does, because batch norm divides it away.
+DIVERGING: dict[str, Any] = {"lr": 100, "weight_decay": 1, "warmup_epochs": 0, "epochs": 10, "bn_reestimate": 0}
+
+
+@pytest.mark.parametrize("changes", [{}, {"checkpoint_minutes": 1e-9}, {"checkpoint_minutes": 1e-9, "ema": 0.9}])
+def test_divergence_ends_the_training_and_is_not_saved(tmp_path: Path, changes: dict[str, Any]) -> None:
     recorder = Recorder()
-    with pytest.raises(TrainingDiverged, match="lower lr"):
-        attempt(config, tmp_path, sink=recorder, control=NullControl())
-    weights = final_state(tmp_path)["model"]["stem.weight"]
-    assert torch.isfinite(weights).all()
+    with pytest.raises(TrainingDiverged, match="stopped being finite by step"):
+        attempt(tiny(**DIVERGING | changes), tmp_path, sink=recorder, control=NullControl())
+    for path in newest_first(tmp_path):
+        content = load(path).content
+        for name in ("model", "average"):
+            assert all(tensor.isfinite().all() for tensor in (content[name] or {}).values())
+    assert len(newest_first(tmp_path)) >= 1
     assert None not in recorder.values("train/loss")
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedies"),
+    [
+        ({}, "a lower lr (now 100), more warmup_epochs (now 0) or clip_grad"),
+        (
+            {"amp": "bf16", "clip_grad": 1e9},
+            "a lower lr (now 100), more warmup_epochs (now 0) or amp off (now bf16)",
+        ),
+    ],
+)
+def test_divergence_names_the_remedies_that_are_left(tmp_path: Path, changes: dict[str, Any], remedies: str) -> None:
+    with pytest.raises(TrainingDiverged, match=re.escape(f"begin a new one with {remedies}")) as ended:
+        attempt(tiny(**DIVERGING | changes), tmp_path, sink=Recorder(), control=NullControl())
+    with pytest.raises(TrainingDiverged, match=re.escape(str(ended.value))):
+        attempt(tiny(**DIVERGING | changes), tmp_path, sink=Recorder(), control=NullControl())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from worker.contract.messages import Point
 from worker.contract.names import Metric
+from worker.engine.divergence import refuse_loss
 from worker.engine.evaluate import Evaluation
 from worker.engine.execution import versions
-from worker.engine.outcome import TrainingDiverged
 from worker.engine.plan import Plan
 from worker.engine.ports import MetricSink, RunStarted
 from worker.engine.progress import Clock, Throughput
@@ -63,7 +63,7 @@ class Reporter:
         self.throughput.add(images)
         if state.step % plan.config.log_every and state.step != plan.total_steps:
             return
-        refuse_divergence(state)
+        refuse_loss(plan, state)
         loss, top1, _ = state.meter.means()
         values = {
             Metric.TRAIN_LOSS: loss,
@@ -103,14 +103,4 @@ class Reporter:
                 at=datetime.now(UTC),
                 values={name.value: value if math.isfinite(value) else None for name, value in values.items()},
             )
-        )
-
-
-def refuse_divergence(state: TrainingState) -> None:
-    """Raises TrainingDiverged if a loss since the last report was not finite. Waits for the device."""
-    loss, _, _ = state.meter.means()
-    if not math.isfinite(loss):
-        raise TrainingDiverged(
-            f"the training loss stopped being finite by step {state.step}; "
-            "lower lr, lengthen warmup_epochs or turn amp off"
         )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from worker.engine import checkpoint
 from worker.engine.checkpoint import Checkpoint
+from worker.engine.divergence import refuse_loss, refuse_weights
 from worker.engine.execution import versions
 from worker.engine.plan import Plan
 from worker.engine.ports import MetricSink, SavedCheckpoint
 from worker.engine.progress import Clock
-from worker.engine.reporter import refuse_divergence
 from worker.engine.state import TrainingState
 
 
@@ -43,7 +43,8 @@ class Saver:
         """Writes the state as it is, unless the newest checkpoint holds just that. Raises TrainingDiverged."""
         if self._place() == self._newest:
             return
-        refuse_divergence(self._state)
+        refuse_loss(self._plan, self._state)
+        refuse_weights(self._plan, self._state)
         elapsed_seconds = self._clock.elapsed_seconds()
         content = self._content(elapsed_seconds)
         if self._state.ranks.is_first:

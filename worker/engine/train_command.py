@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from worker.contract.config import RunConfig
@@ -14,6 +16,7 @@ from worker.engine.checkpoint import (
     Checkpoint,
     CheckpointDamaged,
     CheckpointMismatch,
+    CheckpointUnwritable,
     checkpoint_path,
     load,
     newest_first,
@@ -68,7 +71,12 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, contro
     if events is None:
         told.notice("no TensorBoard events: pip install tensorboard to have them")
     resume = newest_sound_checkpoint(folder.checkpoints, told)
-    keeper = CheckpointKeeper(folder.checkpoints, newest=config.keep_checkpoints, best=_best_checkpoint(folder, resume))
+    keeper = CheckpointKeeper(
+        folder.checkpoints,
+        newest=config.keep_checkpoints,
+        last=resume.path if resume else None,
+        best=_best_checkpoint(folder, resume),
+    )
     sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
     try:
         outcome = train(
@@ -79,13 +87,14 @@ def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, contro
             resume=resume,
             dataset=dataset,
         )
-    except (DataUnreadable, TrainingDiverged) as error:
+    except (CheckpointUnwritable, DataUnreadable, TrainingDiverged) as error:
         return _failed(str(error), told=told, summary=summary)
     except (DataError, DeviceUnavailable, CheckpointMismatch):
         raise
     except Exception as error:  # noqa: BLE001  the edge of the process: the reason must reach log and summary
-        log.log(traceback.format_exc())
-        return _failed(reason_of(error, config), told=told, summary=summary)
+        with suppress(OSError):
+            log.log(traceback.format_exc())
+        return _failed(_unforeseen(error, config, folder), told=told, summary=summary)
     finally:
         if events is not None:
             events.close()
@@ -130,9 +139,17 @@ def _best_checkpoint(folder: ResultsFolder, resume: Checkpoint | None) -> Path |
     return None if best is None else checkpoint_path(folder.checkpoints, best["step"])
 
 
+def _unforeseen(error: Exception, config: RunConfig, folder: ResultsFolder) -> str:
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = f"; make room for {folder.root}, then the same command goes on" if is_full else ""
+    return f"{reason_of(error, config)}{remedy}"
+
+
 def _failed(reason: str, *, told: MetricSink, summary: SummaryFile) -> int:
-    told.log(f"failed: {reason}")
-    summary.fail(reason)
+    # A full disk may be the very reason; the console is told first.
+    with suppress(OSError):
+        told.log(f"failed: {reason}")
+        summary.fail(reason)
     return FAILED
 
 

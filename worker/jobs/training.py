@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, load
+from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, CheckpointUnwritable, load
 from worker.engine.data.errors import DataError
 from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, RankLost, TrainingDiverged
@@ -15,7 +15,7 @@ from worker.jobs.pipe import PipeControl, PipeSink
 from worker.jobs.wire import Damaged, Ended, Outcome
 
 #: Their texts are written for the person who launched the run.
-_EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged)
+_EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, CheckpointUnwritable, TrainingDiverged)
 
 log = logging.getLogger(__name__)
 

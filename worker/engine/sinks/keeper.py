@@ -5,18 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from worker.engine.checkpoint import newest_first
-from worker.engine.ports import NullSink, SavedCheckpoint
+from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
 
 LAST, BEST = "last.pt", "best.pt"
 
 
 class CheckpointKeeper(NullSink):
-    """Keeps the `newest`, two or more should the newest be damaged, and the best; two links say which they are."""
+    """Keeps the `newest`, two or more should the newest be damaged, and the best; two links say which they are.
 
-    def __init__(self, folder: Path, *, newest: int, best: Path | None = None) -> None:
+    `last` and `best` are those of the run so far, whose links a kill may have prevented.
+    """
+
+    def __init__(self, folder: Path, *, newest: int, last: Path | None = None, best: Path | None = None) -> None:
         self._folder = folder
         self._newest = newest
+        self._last = last
         self._best = best
+
+    def started(self, run: RunStarted) -> None:  # noqa: ARG002  where it starts is where `last` is
+        for name, path in ((LAST, self._last), (BEST, self._best)):
+            if path is not None and path.exists():
+                _point(self._folder / name, path)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         if saved.best:

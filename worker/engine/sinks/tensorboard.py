@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class TensorBoardEvents(NullSink):
         # Importing it takes a second or more, so it waits until a training is sure to begin.
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(self._folder), purge_step=run.step + 1 if run.step else None, flush_secs=10)
+        self._writer = SummaryWriter(str(self._folder), purge_step=run.step + 1, flush_secs=10)
 
     def point(self, point: Point) -> None:
         for name, value in point.values.items():
@@ -33,5 +34,7 @@ class TensorBoardEvents(NullSink):
                 self._writer.add_scalar(name, value, point.step, walltime=point.at.timestamp())
 
     def close(self) -> None:
+        """Says nothing of a full disk, of which `point` has told: whoever closes has its own reason to tell of."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
