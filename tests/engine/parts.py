@@ -44,6 +44,7 @@ class Recorder(NullSink):
         self.points: list[Point] = []
         self.checkpoints: list[SavedCheckpoint] = []
         self.notices: list[str] = []
+        self.damage_counts: list[int] = []
 
     def started(self, run: RunStarted) -> None:
         self.runs.append(run)
@@ -56,6 +57,9 @@ class Recorder(NullSink):
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
+
+    def damaged(self, count: int) -> None:
+        self.damage_counts.append(count)
 
     def history(self) -> list[tuple[int, float, dict[str, float | None]]]:
         """The points without their times."""

@@ -15,7 +15,7 @@ from tests.engine.parts import differences, final_state, run_to_end, tiny
 from worker.contract.config import RunConfig
 from worker.engine.augment import Augment, flipped, jittered
 from worker.engine.data import digits, shared_memory
-from worker.engine.data.errors import DataError
+from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Batch, Normalise
 from worker.engine.data.open import open_dataset
 
@@ -109,6 +109,34 @@ def test_copies_are_made_once(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (folder / ".resdrop-cache").rglob("*.jp*g")}
     open_dataset(config_of(folder, 64))
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_what_took_an_originals_place_is_copied_and_a_lost_copy_made_again(folder: Path) -> None:
+    seen = open_dataset(config_of(folder, 64)).train.plain(np.arange(8)).images
+    kept = folder / ".resdrop-cache" / "64" / "train" / "b" / "1.jpg"
+    written = kept.stat().st_ctime_ns
+    (folder / "new.jpg").write_bytes((folder / "train" / "a" / "3.jpg").read_bytes())
+    (folder / "new.jpg").replace(folder / "train" / "a" / "0.jpg")
+    (folder / ".resdrop-cache" / "64" / "train" / "b" / "2.jpg").unlink()
+    now = open_dataset(config_of(folder, 64)).train.plain(np.arange(8)).images
+    assert torch.equal(now[0], seen[3])
+    assert torch.equal(now[1:], seen[1:])
+    assert kept.stat().st_ctime_ns == written
+
+
+def test_copies_that_are_whole_need_nothing_to_be_written(folder: Path) -> None:
+    """As on a disk that is mounted read-only: the lock could not even be opened there."""
+    open_dataset(config_of(folder, 64))
+    lock = folder / ".resdrop-cache" / "64" / "lock"
+    lock.unlink()
+    lock.mkdir()
+    assert open_dataset(config_of(folder, 64)).train.plain(np.arange(8)).damaged == ()
+
+
+def test_an_original_that_leads_nowhere_is_named_and_not_the_place_of_the_copies(folder: Path) -> None:
+    (folder / "train" / "a" / "9.jpg").symlink_to(folder / "nowhere")
+    with pytest.raises(DataUnreadable, match=r"train/a/9\.jpg cannot be read \(No such file or directory\)"):
+        open_dataset(config_of(folder, 64))
 
 
 def test_a_place_that_cannot_be_written_to_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 
 from tests.engine.parts import InterruptAfter, Recorder, attempt, run_to_end
 from worker.contract.config import RunConfig
+from worker.engine import reporter
 from worker.engine.checkpoint import newest_first
 from worker.engine.data import reading
 from worker.engine.data.decode import decode_rgb
@@ -21,6 +24,7 @@ from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.images import UNREADABLE, Augmentation
 from worker.engine.data.open import open_dataset
 from worker.engine.ports import NullControl, NullSink
+from worker.engine.train_command import run as train_command
 from worker.engine.trainer import train
 
 
@@ -146,6 +150,10 @@ def config(folder: Path, **changes: Any) -> RunConfig:
     return RunConfig.model_validate(settings | more | changes)
 
 
+def train_by_command(settings: RunConfig, out: Path) -> int:
+    return train_command(settings, out=out, fresh=False)
+
+
 def test_another_image_stands_in_for_a_damaged_one_always_the_same(folder: Path) -> None:
     (folder / "train" / "a" / "03.jpg").write_bytes(DAMAGED["cut short"])
     train = open_dataset(config(folder)).train
@@ -186,6 +194,58 @@ def test_a_training_names_damaged_files_once_and_goes_on_exactly(folder: Path, t
     attempt(settings, tmp_path / "paused", sink=recorder, control=InterruptAfter(2))
     run_to_end(settings, tmp_path / "paused", sink=recorder)
     assert recorder.history() == whole.history()
+
+
+NO_TEXT = os.fsdecode(b"no \xff text,\nline.jpg")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_file_with_any_name_is_named_and_ends_nothing(folder: Path, tmp_path: Path, workers: int) -> None:
+    (folder / "train" / "a" / NO_TEXT).write_bytes(DAMAGED["text"])
+    out = tmp_path / "run"
+    assert train_by_command(config(folder, epochs=2, loader_workers=workers), out) == 0
+    named = [line for line in (out / "train.log").read_text(encoding="utf-8").splitlines() if "decoded" in line]
+    assert len(named) == 1
+    assert r"/train/a/no \xff text,\nline.jpg cannot be decoded" in named[0]
+
+
+def test_what_was_seen_before_a_pause_is_told_and_is_told_once(folder: Path, tmp_path: Path) -> None:
+    """Between two points of the curve, too: whoever goes on does not see these images again."""
+    for path in (folder / "train" / "a").iterdir():
+        path.write_bytes(DAMAGED["text"])
+    settings = config(folder, log_every=1000, batch=4, epochs=2)
+    before, after = Recorder(), Recorder()
+    attempt(settings, tmp_path / "run", sink=before, control=InterruptAfter(2))
+    assert before.damage_counts
+    run_to_end(settings, tmp_path / "run", sink=after)
+    assert after.runs[0].damaged_files == before.damage_counts[-1]
+    named = [notice.split(" cannot")[0] for notice in before.notices + after.notices if "decoded" in notice]
+    assert sorted(named) == sorted(map(str, (folder / "train" / "a").iterdir()))
+    assert after.damage_counts[-1] == len(named) == 12
+
+
+def test_many_damaged_files_are_all_in_the_log_and_counted_in_the_summary(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "NOTICED_ONE_BY_ONE", 3)
+    for path in (folder / "train" / "a").iterdir():
+        path.write_bytes(DAMAGED["text"])
+    settings, out, recorder = config(folder, epochs=2), tmp_path / "run", Recorder()
+    run_to_end(settings, tmp_path / "alone", sink=recorder)
+    noticed = [notice for notice in recorder.notices if "decoded" in notice]
+    assert [notice.split(" ")[0] for notice in noticed[3:]] == ["6", "12"]
+    assert train_by_command(settings, out) == 0
+    log = (out / "train.log").read_text()
+    assert all(f"{path} cannot be decoded" in log for path in (folder / "train" / "a").iterdir())
+    assert json.loads((out / "summary.json").read_text())["damaged_files"] == 12
+
+
+def test_the_last_of_too_many_damaged_files_is_named_whole(folder: Path) -> None:
+    for path in (folder / "train").rglob("*.jpg"):
+        path.rename(path.with_name(f"a name {path.name}")).write_bytes(DAMAGED["text"])
+    train = open_dataset(config(folder)).train
+    with pytest.raises(DataUnreadable, match=r"decoded, the last .*/train/./a name ..\.jpg; "):
+        train.augmented(np.array([3]), epoch=0, augmentation=Augmentation(seed=1, crop_padding=0))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

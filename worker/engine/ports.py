@@ -19,7 +19,7 @@ class RunStarted:
     """Everything is loaded and the step after `step` is about to be made.
 
     What was told of later steps is void: it will be told again. `evaluation_due` says the same of the evaluation of
-    the epoch that ends at `step`, which comes first.
+    the epoch that ends at `step`, which comes first. `damaged_files` is what `damaged` was last told.
     """
 
     step: int
@@ -30,6 +30,7 @@ class RunStarted:
     device: str
     threads: int
     evaluation_due: bool = False
+    damaged_files: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -61,6 +62,9 @@ class MetricSink(Protocol):
     def notice(self, text: str) -> None:
         """Something a person should see: a damaged checkpoint passed over, a setting that does nothing."""
 
+    def damaged(self, count: int) -> None:
+        """So many files of the run could not be decoded so far; they are named by `notice`, or by `log`."""
+
     def log(self, line: str) -> None:
         """A line of the training's log, without its time."""
 
@@ -84,6 +88,9 @@ class NullSink:
         pass
 
     def notice(self, text: str) -> None:
+        pass
+
+    def damaged(self, count: int) -> None:
         pass
 
     def log(self, line: str) -> None:

@@ -19,6 +19,8 @@ from worker.engine.resnet import count_parameters
 from worker.engine.state import TrainingState
 
 TOP5_FROM_CLASSES = 5
+#: So many damaged files are noticed one by one, then each doubling of their number: a run's history is for people.
+NOTICED_ONE_BY_ONE = 100
 
 
 class Reporter:
@@ -45,6 +47,7 @@ class Reporter:
                 threads=plan.execution.threads,
                 evaluation_due=evaluation_due,
                 versions=versions(),
+                damaged_files=len(plan.damage.told),
             )
         )
         for sentence in plan.notices():
@@ -74,7 +77,7 @@ class Reporter:
         if plan.config.sd:
             values[Metric.SD_DEPTH], values[Metric.SD_COMPUTE] = state.depth_meter.means()
         self._tell(values)
-        self._tell_damage()
+        self.tell_damage()
         state.meter.reset()
         state.depth_meter.reset()
         self.throughput.reset()
@@ -84,15 +87,28 @@ class Reporter:
         if len(self._plan.dataset.classes) >= TOP5_FROM_CLASSES:
             values[Metric.VAL_TOP5] = result.top5
         self._tell(values)
-        self._tell_damage()
+        self.tell_damage()
         epoch = self._state.evaluated
         self._sink.log(
             f"epoch {epoch}/{self._plan.config.epochs}: val/top1 {result.top1:.2f} %, val/loss {result.loss:.4f}"
         )
 
-    def _tell_damage(self) -> None:
-        for sentence in self._plan.damage.news():
-            self._sink.notice(sentence)
+    def tell_damage(self) -> None:
+        """Of the files that could not be decoded since it was last told. Every rank has to."""
+        news, told = self._plan.damage.news(), self._plan.damage.told
+        for number, sentence in enumerate(news, start=len(told) - len(news) + 1):
+            self._name_damaged(sentence, number)
+        if news:
+            self._sink.damaged(len(told))
+
+    def _name_damaged(self, sentence: str, count: int) -> None:
+        counted = f"{sentence} (damaged files so far: {count:,})"
+        if count <= NOTICED_ONE_BY_ONE:
+            self._sink.notice(counted)
+            return
+        self._sink.log(counted)
+        if count % NOTICED_ONE_BY_ONE == 0 and (count // NOTICED_ONE_BY_ONE).bit_count() == 1:
+            self._sink.notice(f"{count:,} files cannot be decoded so far; the log names each of them")
 
     def _tell(self, values: dict[Metric, float]) -> None:
         self._sink.point(

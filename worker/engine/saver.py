@@ -76,6 +76,7 @@ class Saver:
         return {
             **self._state.state_dict(),
             "elapsed_seconds": elapsed_seconds,
+            "damaged": sorted(plan.damage.told),
             "config": plan.config.model_dump(mode="json"),
             "images": plan.dataset.fingerprint,
             "classes": list(plan.dataset.classes),

@@ -71,6 +71,7 @@ def _prepared(
     state = TrainingState(config, num_classes=len(dataset.classes), execution=settled)
     if resume is not None:
         state.load_state_dict(resume.content)
+        plan.damage.restore(resume.content.get("damaged", ()))
         for sentence in changed_circumstances(resume, settled):
             sink.notice(sentence)
     clock = Clock(already=resume.elapsed_seconds if resume else 0.0)
@@ -95,11 +96,11 @@ class _Training:
         try:
             self._train()
         except Interrupted as wish:
-            self._saver.save()
+            self._save()
             return self._outcome(Ending.PAUSED if wish.desired is Desired.PAUSE else Ending.STOPPED)
         except DataUnreadable:
             # On every rank, at the same batch.
-            self._saver.save()
+            self._save()
             raise
         return self._outcome(Ending.COMPLETED)
 
@@ -143,7 +144,9 @@ class _Training:
         return epochs > state.evaluated and (epochs % plan.config.eval_every == 0 or state.step == plan.total_steps)
 
     def _save(self) -> None:
+        """Whoever goes on from here does not see the same images again, so what is wrong with them is told before."""
         with self._reporter.standing_still():
+            self._reporter.tell_damage()
             self._saver.save()
 
     def _obey(self) -> None:

@@ -62,6 +62,9 @@ class PipeSink:
     def notice(self, text: str) -> None:
         self._tell("notice", text=text)
 
+    def damaged(self, count: int) -> None:
+        """The notices count them."""
+
     def log(self, line: str) -> None:
         """The supervisor keeps what the process prints."""
         print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from worker.engine.data.crops import resized
 from worker.engine.data.decode import JPEG, decode_rgb
-from worker.engine.data.errors import DataError, Undecodable
+from worker.engine.data.errors import DataError, DataUnreadable, Undecodable, shown
 from worker.engine.data.folder import FolderImages
 from worker.engine.data.images import Dataset
 from worker.engine.data.listing import Listing
@@ -42,8 +42,7 @@ def with_cached_training(dataset: Dataset, *, cache_side: int) -> Dataset:
     listing = dataset.train.listing
     folder = place_of(listing.root, cache_side=cache_side)
     try:
-        with _alone_in(folder):
-            copies = copied(listing, folder, cache_side=cache_side)
+        copies = copied(listing, folder, cache_side=cache_side)
     except OSError as error:
         raise DataError(
             f"the cache of cache_side {cache_side} cannot be written to {folder} ({error.strerror or error}); "
@@ -67,22 +66,52 @@ def place_of(train: Path, *, cache_side: int) -> Path:
 
 
 def copied(listing: Listing, folder: Path, *, cache_side: int) -> Listing:
-    """The copies of all files, those made that are missing or older than their original. Raises OSError."""
+    """The copies of all files, those made that are missing or older than their original. Raises OSError, DataError.
+
+    Where no folder has changed since, no file is asked for anything; what is whole may lie where nothing can be
+    written.
+    """
     copies = replace(listing, root=folder / listing.root.name)
-    manifest, told = folder / "manifest.json", _manifest(listing, cache_side)
-    with suppress(OSError):
-        if manifest.read_text() == told:
-            return copies
-    for name in {os.path.dirname(name) for name in listing.names.tolist()}:  # noqa: PTH120  a million of them
-        (copies.root / os.fsdecode(name)).mkdir(parents=True, exist_ok=True)
-    _copy_all(listing, copies, cache_side)
-    _write(manifest, told.encode())
+    if not _is_whole(listing, copies, cache_side):
+        with _alone_in(folder):
+            if not _is_whole(listing, copies, cache_side):
+                _make_whole(listing, copies, cache_side)
     return copies
 
 
-def _manifest(listing: Listing, cache_side: int) -> str:
+def _is_whole(listing: Listing, copies: Listing, cache_side: int) -> bool:
+    with suppress(OSError):
+        found = _manifest_of(copies).read_text()
+        return found == _manifest(listing, cache_side, _folder_times(listing), _folder_times(copies))
+    return False
+
+
+def _make_whole(listing: Listing, copies: Listing, cache_side: int) -> None:
+    originals = _folder_times(listing)
+    for name in _folders(listing):
+        (copies.root / name).mkdir(parents=True, exist_ok=True)
+    _copy_all(listing, copies, cache_side)
+    _write(_manifest_of(copies), _manifest(listing, cache_side, originals, _folder_times(copies)).encode())
+
+
+def _manifest_of(copies: Listing) -> Path:
+    return copies.root.parent / "manifest.json"
+
+
+def _manifest(listing: Listing, cache_side: int, originals: str, copies: str) -> str:
     facts = {"files": len(listing), "names": listing.fingerprint(), "quality": QUALITY, "shorter_side": cache_side}
-    return json.dumps(facts | {"version": VERSION}, indent=1)
+    return json.dumps(facts | {"version": VERSION, "originals": originals, "copies": copies}, indent=1)
+
+
+def _folder_times(listing: Listing) -> str:
+    """They move with every file that comes, goes or takes another's place. Raises OSError."""
+    times = [f"{(listing.root / name).stat().st_mtime_ns}" for name in _folders(listing)]
+    return hashlib.sha256(" ".join(times).encode()).hexdigest()
+
+
+def _folders(listing: Listing) -> list[str]:
+    names = {os.path.dirname(name) for name in listing.names.tolist()}  # noqa: PTH120  a million of them
+    return sorted(map(os.fsdecode, names))
 
 
 def _copy_all(listing: Listing, copies: Listing, cache_side: int) -> None:
@@ -109,11 +138,20 @@ def _copy_part(listing: Listing, copies: Listing, start: int, cache_side: int) -
 
 def _copy(original: str, copy: str, cache_side: int) -> None:
     """The copy takes over its original's time, by which a later run knows that it is current."""
-    changed = os.stat(original).st_mtime_ns  # noqa: PTH116  a million of them
+    changed = _time_of(original)
     with suppress(FileNotFoundError):
         if os.stat(copy).st_mtime_ns == changed:  # noqa: PTH116
             return
     _write(Path(copy), shrunk(read_bytes(original), cache_side), changed=changed)
+
+
+def _time_of(original: str) -> int:
+    try:
+        return os.stat(original).st_mtime_ns  # noqa: PTH116  a million of them
+    except OSError as error:
+        raise DataUnreadable(
+            f"{shown(original)} cannot be read ({error.strerror}); see that its disk is there and sound, or remove it"
+        ) from error
 
 
 def shrunk(content: bytearray, cache_side: int) -> bytes:
@@ -147,5 +185,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Of several ranks or runs one makes the copies, and the others wait. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another run is making the copies in {folder}; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -11,7 +11,7 @@ from torch import Tensor
 from worker.contract.datasets import DatasetName
 from worker.engine.data.crops import middle_of_resized, random_box, view_of_box
 from worker.engine.data.decode import decode_rgb
-from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder
+from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown
 from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices
 from worker.engine.data.listing import Listing, listed, shared_classes
 from worker.engine.data.reading import read_bytes
@@ -103,11 +103,10 @@ class FolderImages:
             try:
                 return candidate, decode_rgb(read_bytes(path))
             except Undecodable as reason:
-                damaged.append(f"{path} cannot be decoded ({reason}); {self._consequence}")
+                damaged.append(f"{shown(path)} cannot be decoded ({reason}); {self._consequence}")
         if self._substitutes:
             raise DataUnreadable(
-                f"{SUBSTITUTES + 1} images one after the other cannot be decoded, the last "
-                f"{damaged[-1].split(' ')[0]}; "
+                f"{SUBSTITUTES + 1} images one after the other cannot be decoded, the last {shown(path)}; "
                 f"{self.listing.root} is damaged, restore it, then resume"
             )
         return None

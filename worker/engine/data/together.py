@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 
 import torch
@@ -37,12 +37,17 @@ def together(batches: Batches, ranks: Ranks) -> Batches:
 
 
 class DamageLog:
-    """Which files could not be decoded: each is told of once."""
+    """Which files could not be decoded: each is told of once in a run, for a checkpoint takes `told` along."""
 
     def __init__(self, ranks: Ranks) -> None:
+        self.told: list[str] = []
         self._ranks = ranks
         self._new: dict[str, None] = {}
-        self._told: set[str] = set()
+        self._known: set[str] = set()
+
+    def restore(self, told: Iterable[str]) -> None:
+        self.told = list(told)
+        self._known = set(self.told)
 
     def noted(self, batches: Batches) -> Batches:
         with closing(batches):
@@ -52,14 +57,12 @@ class DamageLog:
 
     def news(self) -> list[str]:
         """A sentence for each file that any rank has met since it was last asked. Every rank has to ask."""
-        found = gathered_texts([text for text in self._new if text not in self._told], self._ranks)
+        found = gathered_texts([text for text in self._new if text not in self._known], self._ranks)
         self._new.clear()
-        sentences = []
-        for text in dict.fromkeys(found):
-            if text not in self._told:
-                self._told.add(text)
-                sentences.append(f"{text} (damaged files so far: {len(self._told)})")
-        return sentences
+        fresh = [text for text in dict.fromkeys(found) if text not in self._known]
+        self._known.update(fresh)
+        self.told.extend(fresh)
+        return fresh
 
 
 def gathered_texts(texts: list[str], ranks: Ranks) -> list[str]:

@@ -30,6 +30,10 @@ class FanOut:
         for sink in self._sinks:
             sink.notice(text)
 
+    def damaged(self, count: int) -> None:
+        for sink in self._sinks:
+            sink.damaged(count)
+
     def log(self, line: str) -> None:
         for sink in self._sinks:
             sink.log(line)

@@ -33,6 +33,10 @@ class SummaryFile(NullSink):
         if Metric.VAL_TOP1.value in point.values:
             self._write()
 
+    def damaged(self, count: int) -> None:
+        self._content["damaged_files"] = count
+        self._write()
+
     def finish(self, outcome: Outcome) -> None:
         best = None if outcome.best is None else {Metric.VAL_TOP1.value: outcome.best.top1, "step": outcome.best.step}
         self._content |= {"step": outcome.step, "elapsed_seconds": outcome.elapsed_seconds, "best": best}
