@@ -76,6 +76,12 @@ def test_every_setting_has_a_group_a_label_and_a_help_text() -> None:
         assert shown["description"].endswith("."), name
 
 
+def test_settings_that_do_not_fit_are_told_of_all_at_once() -> None:
+    found = refusal(nesterov=True, momentum=0, cache_side=32, image_size=64, batch=10, devices=3)
+    assert found.keys() == {"batch", "nesterov", "cache_side"}
+    assert all(len(sentences) == 1 for sentences in found.values())
+
+
 @given(st.integers(2, 1437))
 def test_the_learning_rate_follows_the_batch_unless_given(batch: int) -> None:
     assert RunConfig(batch=batch).peak_lr == pytest.approx(0.1 * batch / 256)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from worker.contract.datasets import DATASETS, DatasetName, default_flip, default_image_size
+from worker.contract.datasets import DatasetName, default_flip, default_image_size
+from worker.contract.fitting import conflicts, doubts
 
 
 class Depth(IntEnum):
@@ -60,9 +61,6 @@ DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION = (
     "Execution",
 )
 GROUPS = (DATA, NETWORK, DEPTH, TRAINING, REGULARISATION, EXECUTION)
-
-#: Batch norm cannot be taken over a single image's single pixel.
-SMALLEST_PART = 2
 
 Probability = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
 
@@ -414,52 +412,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        facts = DATASETS[self.dataset]
-        if facts.needs_data_dir and self.data_dir is None:
-            raise _field_error("data_dir", f"{self.dataset.value} needs data_dir, the folder that holds the images")
-        if self.data_dir is not None and (not self.data_dir.startswith("/") or "\0" in self.data_dir):
-            raise _field_error("data_dir", f"data_dir {self.data_dir!r} is not an absolute path; begin it with /")
-        if facts.train_images is not None and self.batch > facts.train_images:
-            raise _field_error(
-                "batch",
-                f"batch {self.batch} exceeds the {facts.train_images} training images of {self.dataset.value}; "
-                f"lower it to {facts.train_images} or less",
-            )
-        parts = self.devices * self.accumulation
-        if self.batch % parts or self.batch // parts < SMALLEST_PART:
-            raise _field_error("batch", self._indivisible(parts))
-        if self.nesterov and self.momentum == 0:
-            raise _field_error("nesterov", "nesterov needs a momentum above 0; give one, or turn nesterov off")
-        if self.cache_side is not None and self.cache_side < self.image_side:
-            raise _field_error(
-                "cache_side",
-                f"cache_side {self.cache_side} is below image_size {self.image_side}; take {self.image_side} or more",
-            )
-        if self.min_lr > self.peak_lr:
-            raise _field_error(
-                "min_lr", f"min_lr {self.min_lr:g} exceeds the learning rate {self.peak_lr:g}; lower it below that"
-            )
-        smallest = 32 if self.depth.is_bottleneck else 8
-        if self.image_side < smallest:
-            raise _field_error(
-                "image_size",
-                f"image_size {self.image_side} is too small for depth {int(self.depth)}; take {smallest} or more",
-            )
-        if self.sd and self.sd_mode == "subset" and self.depth.is_bottleneck and self.image_side <= smallest:
-            raise _field_error(
-                "sd_mode",
-                f"sd_mode subset at image_size {self.image_side} leaves batch norm a single pixel where one image is "
-                f"kept; take image_size {smallest + 1} or more, or another mode",
-            )
+        found = list(conflicts(self))
+        if found:
+            text = "; ".join(sentence for _, sentence in found)
+            raise PydanticCustomError("settings", "{text}", {"text": text, "complaints": found})
         return self
-
-    def _indivisible(self, parts: int) -> str:
-        shared = f"{self.devices} devices x {self.accumulation} micro-batches"
-        nearest = max(SMALLEST_PART, round(self.batch / parts)) * parts
-        return (
-            f"batch {self.batch} cannot be shared equally by {shared} with at least {SMALLEST_PART} images each; "
-            f"take {nearest}, or another multiple of {parts}"
-        )
 
     @property
     def micro_batch(self) -> int:
@@ -482,40 +439,7 @@ class RunConfig(BaseModel):
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant, in sentences for the person who asked for it."""
-        found = []
-        if self.warmup_epochs >= self.epochs:
-            found.append(
-                f"warmup_epochs {self.warmup_epochs:g} is not below epochs {self.epochs}: "
-                "the learning rate never gets past its warmup"
-            )
-        if not self.depth.is_bottleneck and self.image_side > 64:
-            found.append(
-                f"depth {int(self.depth)} is a network for 32 px images; at {self.image_side} px it is slow, "
-                "take 50, 101 or 152"
-            )
-        if self.depth.is_bottleneck and self.image_side < 64:
-            found.append(
-                f"depth {int(self.depth)} is a network for 224 px images, and these of {self.dataset.value} have "
-                f"{self.image_side} px; take 20 to 110, or name other images with dataset and data_dir"
-            )
-        if self.data_dir is not None and not DATASETS[self.dataset].needs_data_dir:
-            found.append(
-                f"data_dir {self.data_dir} does nothing with dataset {self.dataset.value}; leave dataset out, or name "
-                "the folder's"
-            )
-        if self.dataset is DatasetName.DIGITS and self.flips:
-            found.append("flip mirrors digits, which have a hand; accuracy will suffer")
-        if not self.sd and any(getattr(self, name) != RunConfig.model_fields[name].default for name in _SD_DETAILS):
-            found.append(f"{', '.join(_SD_DETAILS)} do nothing while sd is off")
-        if self.sd and self.bn_reestimate == 0 and self.epochs < 30:
-            found.append(
-                f"with sd and only {self.epochs} epochs, batch-norm statistics gathered at random depth mislead the "
-                "evaluation; bn_reestimate 20 mends it"
-            )
-        return found
-
-
-_SD_DETAILS = ("sd_mode", "sd_dropped", "sd_scale", "sd_transitions")
+        return list(doubts(self))
 
 
 def _field_error(field: str, message: str) -> PydanticCustomError:

@@ -18,6 +18,10 @@ def sentences_by_field(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str
     found: dict[str, list[str]] = {}
     for item in items:
         context = item.get("ctx") or {}
+        for field, sentence in context.get("complaints", ()):
+            found.setdefault(field, []).append(sentence)
+        if "complaints" in context:
+            continue
         named = context.get("field")
         field = str(named) if named else ".".join(str(part) for part in item["loc"])
         found.setdefault(field, []).append(_sentence(field, item["msg"], item["type"], item.get("input")))

@@ -18,7 +18,7 @@ from zipfile import is_zipfile
 
 import torch
 
-FORMAT = 2
+FORMAT = 3
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
 _CHUNK = 1 << 20

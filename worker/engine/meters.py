@@ -9,38 +9,42 @@ import torch
 from torch import Tensor
 
 from worker.engine.augment import Targets
+from worker.engine.data.images import UNREADABLE
 from worker.engine.ranks import ALONE, Ranks
 
 
 class Meter:
-    """Loss, top-1, top-5 and count summed over images; nothing is read back from the device before `means`."""
+    """Sums over images of loss, top-1 and top-5, of how many have a loss, and of all.
+
+    Nothing is read back from the device before `means`.
+    """
 
     def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
-        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(5, dtype=torch.float64, device=device)
         self._ranks = ranks
 
     def add(self, *, mean_loss: Tensor, logits: Tensor, targets: Targets) -> None:
-        """`mean_loss` is the mean over the batch."""
-        images = len(targets.labels)
+        """`mean_loss` is the mean over the images of the batch that could be read."""
         with torch.no_grad():
+            readable = (targets.labels != UNREADABLE).sum().double()
             top1, top5 = targets.hits(logits)
-            self._sums[:3] += torch.stack((mean_loss.detach().double() * images, top1, top5))
-        self._sums[3] += images
+            self._sums[:4] += torch.stack((mean_loss.detach().double() * readable, top1, top5, readable))
+        self._sums[4] += len(targets.labels)
 
     def means(self) -> tuple[float, float, float]:
         """Mean loss, top-1 and top-5 in percent over all ranks, each of which has to ask.
 
         Waits for the device: call it to report, not in every step.
         """
-        loss, top1, top5, images = self._ranks.gather(self._sums).sum(0).tolist()
+        loss, top1, top5, readable, images = self._ranks.gather(self._sums).sum(0).tolist()
         images = max(1.0, images)
-        return loss / images, 100.0 * top1 / images, 100.0 * top5 / images
+        return loss / max(1.0, readable), 100.0 * top1 / images, 100.0 * top5 / images
 
     def reset(self) -> None:
         self._sums.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """[ranks, 4]: sums of different ranks are added up in one order only, so they are kept apart."""
+        """[ranks, 5]: sums of different ranks are added up in one order only, so they are kept apart."""
         return {"sums": self._ranks.gather(self._sums).clone()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
