@@ -40,16 +40,23 @@ class Load:
         return 10 if self.is_cifar else 1000
 
 
-def arm_config(
-    load: Load,
-    *,
-    sd: bool,
-    device: str,
-    amp: str,
-    sd_mode: str = "batch",
-    compiled: bool = False,
-    autotuned: bool = False,
-) -> RunConfig:
+@dataclass(frozen=True)
+class Way:
+    """How steps are computed."""
+
+    sd: bool = False
+    amp: str = "off"
+    device: str = "cpu"
+    sd_mode: str = "batch"
+    compiled: bool = False
+    autotuned: bool = False
+
+    def __str__(self) -> str:
+        words = [self.amp, "SD" if self.sd else "baseline"]
+        return ", ".join(words + ["compiled"] * self.compiled + ["autotuned"] * self.autotuned)
+
+
+def arm_config(load: Load, way: Way) -> RunConfig:
     return RunConfig.model_validate(
         {
             "dataset": "cifar10" if load.is_cifar else "imagenet",
@@ -57,13 +64,13 @@ def arm_config(
             "depth": load.depth,
             "image_size": load.image_size,
             "batch": load.batch,
-            "sd": sd,
-            "sd_mode": sd_mode,
+            "sd": way.sd,
+            "sd_mode": way.sd_mode,
             "pL": load.pL,
-            "device": device,
-            "amp": amp,
-            "compile": compiled,
-            "autotune": autotuned,
+            "device": way.device,
+            "amp": way.amp,
+            "compile": way.compiled,
+            "autotune": way.autotuned,
             "lr": 0.01,
         }
     )
@@ -72,20 +79,8 @@ def arm_config(
 class Arm:
     """Steps of one kind, with gates of their own for each."""
 
-    def __init__(
-        self,
-        load: Load,
-        *,
-        sd: bool,
-        device: str,
-        amp: str,
-        sd_mode: str = "batch",
-        compiled: bool = False,
-        autotuned: bool = False,
-    ) -> None:
-        config = arm_config(
-            load, sd=sd, device=device, amp=amp, sd_mode=sd_mode, compiled=compiled, autotuned=autotuned
-        )
+    def __init__(self, load: Load, way: Way) -> None:
+        config = arm_config(load, way)
         count = load.batch * STEPS_PER_EPOCH
         dataset = synthetic_dataset(train=count, val=1, classes=load.classes, side=load.image_size)
         settled = execution.settle(config)

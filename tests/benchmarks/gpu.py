@@ -21,7 +21,7 @@ from statistics import median
 
 import torch
 
-from tests.benchmarks.arm import BOTTLENECKS, Arm, Load, arm_config
+from tests.benchmarks.arm import BOTTLENECKS, Arm, Load, Way, arm_config
 from tests.benchmarks.photographs import write_class_folders
 from tests.benchmarks.report import machine_line, table, write_json
 from worker.contract.config import RunConfig
@@ -62,23 +62,10 @@ def matrix_rate(amp: str, device: str, *, size: int) -> float:
     return OPERATIONS * size**3 / min(seconds)
 
 
-@dataclass(frozen=True)
-class Way:
-    """How steps are computed."""
-
-    amp: str
-    sd: bool
-    compiled: bool = False
-    autotuned: bool = False
-
-    def __str__(self) -> str:
-        words = [self.amp, "SD" if self.sd else "baseline"]
-        return ", ".join(words + ["compiled"] * self.compiled + ["autotuned"] * self.autotuned)
-
-
-def on_device(load: Load, way: Way, *, device: str, chunks: int) -> Row:
+def on_device(load: Load, way: Way, *, chunks: int) -> Row:
+    device = way.device
     _reset_peak(device)
-    arm = Arm(load, device=device, **asdict(way))
+    arm = Arm(load, way)
     for _ in range(WARM_UP):
         arm.step()
     seconds = [_timed(lambda: arm.steps(CHUNK), device) / CHUNK for _ in range(chunks)]
@@ -87,7 +74,7 @@ def on_device(load: Load, way: Way, *, device: str, chunks: int) -> Row:
 
 def through_loader(load: Load, root: Path, *, device: str, amp: str, workers: int) -> Row:
     """From the arrival of a first chunk of batches to the last step's end."""
-    wanted = arm_config(load, sd=False, device=device, amp=amp).model_dump(mode="json")
+    wanted = arm_config(load, Way(device=device, amp=amp)).model_dump(mode="json")
     config = RunConfig.model_validate(
         wanted | {"dataset": "imagefolder", "data_dir": str(root), "loader_workers": workers, "epochs": EPOCHS}
     )
@@ -133,9 +120,7 @@ def main(arguments: Sequence[str]) -> int:
     figures: dict[str, object] = {"matrix_rate": rates}
     for depth in given.depths:
         load = Load(depth, given.image_size, given.batch, 0.5)
-        rows = [
-            _with_share(on_device(load, way, device=given.device, chunks=given.chunks), rates) for way in _ways(given)
-        ]
+        rows = [_with_share(on_device(load, way, chunks=given.chunks), rates) for way in _ways(given)]
         _print(load, rows)
         figures[f"resnet{depth}"] = [asdict(row) for row in rows]
     if given.files:
@@ -146,7 +131,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _ways(given: argparse.Namespace) -> list[Way]:
     compiled, autotuned = ((False, True) if asked else (False,) for asked in (given.compile, given.autotune))
-    return [Way(amp, *rest) for amp, *rest in itertools.product(given.amp, (False, True), compiled, autotuned)]
+    return [
+        Way(sd, amp, given.device, compiled=is_compiled, autotuned=is_autotuned)
+        for amp, sd, is_compiled, is_autotuned in itertools.product(given.amp, (False, True), compiled, autotuned)
+    ]
 
 
 def _loader_figures(given: argparse.Namespace, rates: dict[str, float]) -> list[dict[str, object]]:

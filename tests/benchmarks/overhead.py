@@ -24,7 +24,7 @@ from statistics import fmean, median
 
 import psutil
 
-from tests.benchmarks.arm import Arm, Load, arm_config
+from tests.benchmarks.arm import Arm, Load, Way, arm_config
 from tests.benchmarks.peers import install
 from tests.benchmarks.report import machine_line, table, write_json
 from worker.contract.config import RunConfig
@@ -57,10 +57,10 @@ class Told:
 
 
 def measure(load: Load, *, steps: int, seconds: float) -> Figures:
-    arm = Arm(load, sd=True, device="cpu", amp="off")
+    arm = Arm(load, Way(sd=True))
     times = [arm.step() for _ in range(STEP_REPEATS)][1:]
     step = median(times)
-    config = arm_config(load, sd=True, device="cpu", amp="off")
+    config = arm_config(load, Way(sd=True))
     with ExitStack() as stack:
         home = Path(tempfile.mkdtemp(prefix="rd"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)

@@ -17,7 +17,7 @@ from statistics import median
 import torch
 from torchvision.ops import StochasticDepth
 
-from tests.benchmarks.arm import BOTTLENECKS, Arm, Load, Mask
+from tests.benchmarks.arm import BOTTLENECKS, Arm, Load, Mask, Way
 from tests.benchmarks.peers import install
 from tests.benchmarks.report import machine_line, table, write_json
 
@@ -51,12 +51,12 @@ def _peers() -> dict[str, Mask]:
 
 def measure(load: Load, *, patterns: int, device: str, amp: str, subset: bool, peers: bool) -> list[Row]:
     """A row for each kind of step, the baseline first."""
-    baseline = Arm(load, sd=False, device=device, amp=amp)
-    arms = {"ResDrop": Arm(load, sd=True, device=device, amp=amp)}
+    baseline = Arm(load, Way(False, amp, device))
+    arms = {"ResDrop": Arm(load, Way(True, amp, device))}
     if subset:
-        arms["ResDrop, sd_mode subset"] = Arm(load, sd=True, device=device, amp=amp, sd_mode="subset")
+        arms["ResDrop, sd_mode subset"] = Arm(load, Way(True, amp, device, sd_mode="subset"))
     for name, mask in _peers().items() if peers else ():
-        arms[name] = Arm(load, sd=False, device=device, amp=amp)
+        arms[name] = Arm(load, Way(False, amp, device))
         arms[name].lay_over(mask)
     for arm in (baseline, *arms.values()):
         for _ in range(WARM_UP):

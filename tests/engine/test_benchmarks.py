@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.benchmarks import gpu, loader, sd
 from tests.benchmarks.__main__ import BENCHMARKS, main
-from tests.benchmarks.arm import Arm, Load
+from tests.benchmarks.arm import Arm, Load, Way
 from tests.benchmarks.photographs import HEIGHT, MEAN_BYTES, WIDTH, write_class_folders
 from tests.benchmarks.report import table
 
@@ -62,7 +62,7 @@ def test_the_median_is_of_each_steps_own_quotient() -> None:
 
 
 def test_a_peers_mask_is_laid_over_every_branch_with_the_papers_survival() -> None:
-    arm, seen = Arm(SMALL, sd=False, device="cpu", amp="off"), list[float]()
+    arm, seen = Arm(SMALL, Way()), list[float]()
 
     class Mask(nn.Module):
         def __init__(self, p: float) -> None:

@@ -19,7 +19,8 @@ from worker.contract.presets import PRESETS
 from worker.engine import execution
 from worker.engine.__main__ import main
 from worker.engine.data.images import Augmentation, Batch, Indices
-from worker.engine.estimate.measuring import expected_seconds, interquartile_mean, measure_loader
+from worker.engine.estimate import measuring
+from worker.engine.estimate.measuring import expected_seconds, interquartile_mean, measure_device, measure_loader
 from worker.engine.estimate.memory import Peak
 from worker.engine.estimate.outlook import together
 from worker.engine.estimate.probe import Probe, Sample
@@ -196,7 +197,7 @@ measuring.ROUNDS = 0  # However slow the machine is just now, the whole batch is
 config = tiny(batch=8)
 Probe(config, command.synthetic_dataset(train=64, val=8, classes=10, side=8), execution.settle(config)).timed(1)
 size = 1024 * int(re.search("VmSize:[^0-9]*([0-9]+) kB", Path("/proc/self/status").read_text())[1])
-resource.setrlimit(resource.RLIMIT_AS, (size + 250_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (size + 390_000_000,) * 2)
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -210,6 +211,23 @@ def test_memory_that_runs_out_is_told_with_what_would_fit() -> None:
     fits, parts = int(told[1]), int(told[2])
     assert 4 <= fits <= 512
     assert 1024 // parts <= fits
+
+
+def test_memory_that_runs_out_after_the_steps_is_no_failure_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Probe._forward
+
+    def short_of_memory(probe: Probe) -> float:
+        if probe.size > 4:
+            raise RuntimeError("could not create a primitive")
+        return forward(probe)
+
+    monkeypatch.setattr(Probe, "_forward", short_of_memory)
+    # However slow the machine is just now, the whole batch is tried.
+    monkeypatch.setattr(measuring, "ROUNDS", 0)
+    config = tiny(batch=16)
+    dataset = synthetic_dataset(train=64, val=16, classes=10, side=8)
+    cost = measure_device(config, dataset, execution.settle(config), seconds=0.1)
+    assert (cost.size, cost.fits) == (4, 4)
 
 
 @pytest.mark.parametrize(

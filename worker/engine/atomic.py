@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes beside `path`, syncs and renames. Raises OSError, and leaves nothing then."""
-    partial = path.with_name(path.name + ".partial")
+    partial = _beside(path)
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -18,3 +19,16 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Before the work whose result is to go there, and without touching what is there now. Raises OSError."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    partial = _beside(path)
+    partial.touch()
+    partial.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import execution
-from worker.engine.atomic import write_text
+from worker.engine.atomic import check_writable, write_text
 from worker.engine.checkpoint import CheckpointDamaged, CheckpointMismatch
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
@@ -42,7 +42,7 @@ def run(source: Source, changes: Mapping[str, object], *, split: Split, table: P
         restored.refuse_other_classes(dataset.classes)
         settled = execution.settle(restored.config, recorded_threads=restored.checkpoint.threads)
         if table is not None:
-            write_text(table, "")
+            check_writable(table)
     except (DataError, DeviceUnavailable, CheckpointDamaged, CheckpointMismatch, NothingToRestore) as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT

@@ -24,7 +24,8 @@ from worker.engine.checkpoint import (
 from worker.engine.company import launched_rank
 from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Dataset
-from worker.engine.data.open import described, open_dataset
+from worker.engine.data.open import cached_as_asked, described, list_images
+from worker.engine.leaving import leaving_at_once
 from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, Ending, Outcome, TrainingDiverged
 from worker.engine.ports import MetricSink, NullControl, NullSink
@@ -46,7 +47,9 @@ def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
     """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
     folder = ResultsFolder(out)
     try:
-        dataset = open_dataset(config)
+        with leaving_at_once():
+            dataset = list_images(config)
+        dataset = cached_as_asked(dataset, config)
         execution.settle(config)
         if launched_rank():
             return _follow(folder, config, dataset)

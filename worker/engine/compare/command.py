@@ -27,7 +27,7 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
     """The exit code: 0 completed, 2 for input that cannot be trained, 128 + the signal that paused it, else 1."""
     with leaving_at_once():
         from worker.engine.data.errors import DataError
-        from worker.engine.data.open import described, open_dataset
+        from worker.engine.data.open import cached_as_asked, described, list_images
         from worker.engine.execution import device_of
         from worker.engine.outcome import DeviceUnavailable
 
@@ -37,7 +37,9 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
         placement, settled = _settled(design, None if fresh else folder)
         if not fresh:
             folder.refuse_other_comparison(settled)
-        images = described(open_dataset(settled.config), settled.config)
+        with leaving_at_once():
+            dataset = list_images(settled.config)
+        images = described(cached_as_asked(dataset, settled.config), settled.config)
         device_of(settled.config)
         with ResultsFolder(out).locked():
             if fresh:

@@ -8,7 +8,6 @@ from worker.contract.config import RunConfig
 from worker.contract.datasets import CLASS_FOLDERS, DATASETS, DatasetName
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
-from worker.engine.leaving import leaving_at_once
 
 
 def open_dataset(config: RunConfig) -> Dataset:
@@ -16,13 +15,22 @@ def open_dataset(config: RunConfig) -> Dataset:
 
     With `cache_side` it makes the cache where that is not whole, which can take long and says so on standard error.
     """
-    with leaving_at_once():
-        dataset = _opened(config)
+    return cached_as_asked(list_images(config), config)
+
+
+def list_images(config: RunConfig) -> Dataset:
+    """`open_dataset` without the cache: nothing is written, so it may be ended anywhere. Raises DataError."""
+    dataset = _opened(config)
     if config.batch > len(dataset.train):
         raise DataError(
             f"batch {config.batch} exceeds the {len(dataset.train)} images of {_where(config)}; "
             f"lower it to {len(dataset.train)} or less"
         )
+    return dataset
+
+
+def cached_as_asked(dataset: Dataset, config: RunConfig) -> Dataset:
+    """With its training images from the cache, where `config` wants one. Raises DataError."""
     return dataset if config.cache_side is None else _cached(dataset, config, config.cache_side)
 
 

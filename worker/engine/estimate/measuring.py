@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from worker.contract.config import RunConfig
+from worker.contract.fitting import SMALLEST_PART
 from worker.engine.compare.arms import BASELINE, NAMES, SD, twin
 from worker.engine.data.images import Dataset
-from worker.engine.estimate.probe import SMALLEST, DoesNotFit, Probe, Sample
+from worker.engine.estimate.probe import DoesNotFit, Probe, Sample
 from worker.engine.execution import Execution
 from worker.engine.plan import Plan
 
@@ -45,7 +46,22 @@ class DeviceCost:
 def measure_device(config: RunConfig, dataset: Dataset, execution: Execution, *, seconds: float) -> DeviceCost:
     """Takes about `seconds`, and some more to begin. Raises DoesNotFit where not even two images do."""
     probes = {name: Probe(twin(config, seed=config.seed, sd=name == SD), dataset, execution) for name in NAMES}
-    fitted, samples = _sampled(probes, seconds)
+    size = _fitting(probes[BASELINE], seconds)
+    while True:
+        for probe in probes.values():
+            probe.resize(size.size)
+        try:
+            return _cost(probes, size, seconds)
+        except DoesNotFit:
+            # Both arms together hold more than one did, and what is looked at besides takes memory of its own.
+            if size.size <= SMALLEST_PART:
+                raise
+            size = _Size(max(SMALLEST_PART, size.size // 2), is_all_that_fits=True)
+
+
+def _cost(probes: dict[str, Probe], fitted: _Size, seconds: float) -> DeviceCost:
+    """From steps of both arms in turn. Raises DoesNotFit."""
+    samples = _in_turn(probes, seconds)
     baseline = interquartile_mean([sample.seconds for sample in samples[BASELINE]])
     with_sd = expected_seconds(samples[SD], compute=probes[SD].expected_compute, full_seconds=baseline)
     return DeviceCost(
@@ -100,21 +116,6 @@ class _Size:
     is_all_that_fits: bool = False
 
 
-def _sampled(probes: dict[str, Probe], seconds: float) -> tuple[_Size, dict[str, list[Sample]]]:
-    """Steps of both arms in turn, of the largest size that fits and of which enough fit into the time."""
-    size = _fitting(probes[BASELINE], seconds)
-    while True:
-        for probe in probes.values():
-            probe.resize(size.size)
-        try:
-            return size, _in_turn(probes, seconds)
-        except DoesNotFit:
-            # Both arms together hold more than one did.
-            if size.size <= SMALLEST:
-                raise
-            size = _Size(max(SMALLEST, size.size // 2), is_all_that_fits=True)
-
-
 def _in_turn(probes: dict[str, Probe], seconds: float) -> dict[str, list[Sample]]:
     for probe in probes.values():
         probe.timed(probe.chunk)
@@ -157,9 +158,9 @@ def _largest_from(probe: Probe, size: int) -> _Size:
             probe.timed(1)
             probe.timed(1)
         except DoesNotFit:
-            if size <= SMALLEST:
+            if size <= SMALLEST_PART:
                 raise
-            size = max(SMALLEST, size // 2)
+            size = max(SMALLEST_PART, size // 2)
         else:
             return _Size(size, is_all_that_fits=size < first)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from worker.contract.config import RunConfig
+from worker.contract.fitting import SMALLEST_PART
 from worker.engine.data.images import Batch, Dataset
 from worker.engine.estimate.memory import Peak
 from worker.engine.execution import Execution
@@ -21,8 +23,6 @@ from worker.engine.step import accumulate, finish_step
 
 #: Steps between two looks at the clock: a GPU works ahead of the program, which waits for it to look.
 GPU_CHUNK = 5
-#: Batch norm cannot be taken over a single image's single pixel.
-SMALLEST = 2
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,17 @@ class Probe:
         shares = [self._compute(self._state.step + index) for index in range(steps)]
         self.execution.wait()
         start = time.perf_counter()
-        moving = sum(self._step() for _ in range(steps))
+        moving = sum(self._tried(self._step) for _ in range(steps))
         self.execution.wait()
         elapsed = time.perf_counter() - start
         self._note_peak()
         return Sample(((elapsed - moving) / self.share + moving) / steps, sum(shares) / steps)
 
     def forward_seconds(self) -> float:
-        """For one image at full depth in an evaluation."""
+        """For one image at full depth in an evaluation. Raises DoesNotFit."""
+        return self._tried(self._forward)
+
+    def _forward(self) -> float:
         model = self._state.evaluated_model().eval()
         self.execution.wait()
         start = time.perf_counter()
@@ -100,7 +103,10 @@ class Probe:
         return (time.perf_counter() - start) / self.size
 
     def saved_bytes(self) -> float:
-        """What a forward pass with all gates open keeps of one image for the backward pass."""
+        """What a forward pass with all gates open keeps of one image for the backward pass. Raises DoesNotFit."""
+        return self._tried(self._saved)
+
+    def _saved(self) -> float:
         model = self._state.model.train()
         held = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
         saved: dict[int, int] = {}
@@ -110,7 +116,7 @@ class Probe:
             saved[storage.data_ptr()] = storage.nbytes()
             return tensor
 
-        images = self._plan.augment.plain(self._batch.images[:SMALLEST])
+        images = self._plan.augment.plain(self._batch.images[:SMALLEST_PART])
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), self._state.precision.autocast():
             logits = model(images)
         del logits
@@ -122,10 +128,13 @@ class Probe:
 
     def _step(self) -> float:
         """The seconds in which the weights moved, where they have to be told from the rest."""
+        for _ in range(self.config.accumulation):
+            accumulate(self._batch, plan=self._plan, state=self._state)
+        return self._finish()
+
+    def _tried(self, work: Callable[[], float]) -> float:
         try:
-            for _ in range(self.config.accumulation):
-                accumulate(self._batch, plan=self._plan, state=self._state)
-            return self._finish()
+            return work()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from worker.contract import VERSION
 from worker.engine import execution
+from worker.engine.atomic import check_writable
 from worker.engine.checkpoint import CheckpointDamaged, CheckpointMismatch
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset, Normalise
@@ -47,11 +48,6 @@ class Wish:
     normalise: bool
     running_stats: bool
     tolerance: float
-
-    @property
-    def partial(self) -> Path:
-        """Where it is written until it is known to be right."""
-        return self.out.with_name(f"{self.out.stem}.partial{self.out.suffix}")
 
 
 def run(source: Source, changes: Mapping[str, object], wish: Wish) -> int:
@@ -101,8 +97,7 @@ def _refuse_path(wish: Wish) -> None:
     if wish.out.is_dir():
         raise NothingToRestore(f"--out {wish.out} is a folder; give a file")
     try:
-        wish.partial.touch()
-        wish.partial.unlink()
+        check_writable(wish.out)
     except OSError as error:
         raise NothingToRestore(f"--out {wish.out} cannot be written: {error.strerror}; give another") from error
 
@@ -147,7 +142,7 @@ def _original(restored: Restored, dataset: Dataset | None, wish: Wish) -> nn.Mod
 def _write_checked(network: nn.Module, restored: Restored, dataset: Dataset | None, wish: Wish) -> None:
     """The file appears under its name only once it has given the original's outputs. Raises NotTheSame."""
     kind = FORMATS[wish.format]
-    partial = wish.partial
+    partial = wish.out.with_name(f"{wish.out.stem}.partial{wish.out.suffix}")
     # An exporter takes an example of one image for a batch that is always one.
     example = _random(restored, wish, images=wish.batch or 2)
     try:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from worker.contract.datasets import DATASETS, DatasetName
-from worker.engine.atomic import write_text
+from worker.engine.atomic import check_writable, write_text
 from worker.engine.data.errors import DataError, existing_folder, shown
 from worker.engine.data.imagenet import WNID
 from worker.engine.data.listing import classes_of, images_below
@@ -78,7 +78,7 @@ def _refuse_unwritable(json_file: Path | None) -> None:
     """Before an hour of reading, and not after it."""
     try:
         if json_file is not None:
-            write_text(json_file, "")
+            check_writable(json_file)
     except OSError as error:
         raise DataError(f"--json {json_file} cannot be written: {error.strerror}; give a file that can") from error
 
