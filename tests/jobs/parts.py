@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,8 +63,8 @@ class RedisServer:
     def wipe(self) -> None:
         """As a disk that was lost: what comes back knows nothing."""
         self.stop()
-        for path in self._folder.glob("appendonly*"):
-            path.unlink()
+        for path in self._folder.glob("appendonly*"):  # one file before Redis 7, a folder since
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _answers(connection: redis.Redis) -> bool:
