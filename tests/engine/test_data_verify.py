@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.engine.miniature import image_bytes
+from worker.contract.datasets import DatasetName
 from worker.engine.__main__ import main
+from worker.engine.data.errors import Undecodable
+from worker.engine.data.folder import load as load_folder
+from worker.engine.data.images import Augmentation
+from worker.engine.data.reading import read_bytes
 from worker.engine.verify.inspection import inspect
+from worker.engine.verify.missing import missing_share
 
 
 @pytest.fixture
@@ -26,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def verify(folder: Path, tmp_path: Path, *options: str) -> tuple[int, dict[str, object]]:
+def verify(folder: Path, tmp_path: Path, *options: str) -> tuple[int, dict[str, Any]]:
     code = main(["data", "verify", str(folder), "--workers", "1", "--json", str(tmp_path / "found.json"), *options])
     return code, json.loads((tmp_path / "found.json").read_text())
 
@@ -166,3 +176,139 @@ def test_a_number_of_processes_has_bounds(number: str, capsys: pytest.CaptureFix
         main(["data", "verify", "folder", f"--workers={number}"])
     assert ended.value.code == 2
     assert f"'{number}' is no number of processes; give 1 to 256" in capsys.readouterr().err
+
+
+def jpeg(seed: int, **options: Any) -> bytes:
+    held = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(held, "JPEG", **options)
+    return held.getvalue()
+
+
+CODINGS: dict[str, dict[str, Any]] = {
+    "one scan": {},
+    "optimised": {"optimize": True, "subsampling": 0},
+    "several scans": {"progressive": True},
+    "restarts": {"restart_marker_blocks": 3},
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("kept", [0.05, 0.4, 0.9])
+def test_an_image_of_which_a_part_is_missing_before_its_end_marker_is_not_sound(
+    folder: Path, tmp_path: Path, coding: str, kept: float
+) -> None:
+    whole = jpeg(1, **CODINGS[coding])
+    begin = whole.index(b"\xff\xda") + 14
+    cut = whole[: begin + round(kept * (len(whole) - begin))].rstrip(b"\xff") + b"\xff\xd9"
+    (folder / "train" / "cats" / "cut.JPEG").write_bytes(cut)
+    (folder / "train" / "cats" / "whole.JPEG").write_bytes(whole)
+    code, found = verify(folder, tmp_path)
+    assert (code, found["sound"], found["unreadable"]) == (1, False, {})
+    (name,) = found["incomplete"]
+    assert name == "train/cats/cut.JPEG"
+    lacking = found["incomplete"][name]
+    # A scan that is absent is all of its coefficients, however few bytes they take.
+    assert lacking == pytest.approx(100 * (1 - kept), abs=15) or (coding == "several scans" and lacking > 5)
+
+
+def test_no_whole_image_is_said_to_lack_anything() -> None:
+    draws = np.random.default_rng(0)
+    for seed in range(60):
+        side = int(draws.integers(1, 90))
+        image = Image.new("RGB", (side, 50), (9, 99, 200)) if seed % 5 == 0 else noise(seed, side)
+        held = io.BytesIO()
+        image.convert("L" if seed % 7 == 0 else "RGB").save(
+            held,
+            "JPEG",
+            quality=int(draws.integers(20, 98)),
+            subsampling=int(draws.integers(0, 3)),
+            **CODINGS[list(CODINGS)[seed % 4]] if seed % 4 != 1 else {"optimize": True},
+        )
+        assert missing_share(bytearray(held.getvalue())) == 0.0
+
+
+def noise(seed: int, side: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, side, 3), dtype=np.uint8))
+
+
+def test_whatever_is_done_to_a_jpeg_looking_for_what_it_lacks_ends() -> None:
+    draws = np.random.default_rng(1)
+    for number in range(600):
+        content = bytearray(jpeg(2, **list(CODINGS.values())[number % 4]))
+        for _ in range(draws.integers(1, 6)):
+            content[draws.integers(min(len(content), 700))] = draws.integers(256)
+        assert 0.0 <= missing_share(content) <= 1.0
+
+
+def test_images_by_any_usual_name_are_taken_and_the_rest_is_counted_and_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dogs = folder / "train" / "dogs"
+    for number, (name, form) in enumerate(
+        (("a.jfif", "JPEG"), ("b.gif", "GIF"), ("c.JPE", "JPEG"), ("d.jp2", "JPEG2000"))
+    ):
+        (dogs / name).write_bytes(image_bytes(80 + number, form=form))
+    for name in ("e.heic", "f.heic", "g", ".hidden"):
+        (dogs / name).write_bytes(image_bytes(90))
+    (folder / "train" / "loose.jpg").write_bytes(image_bytes(91))
+    code, found = verify(folder, tmp_path)
+    assert (code, found["images"]["train"]) == (0, 10)
+    assert found["left_out"] == {"train": {".heic": 2, "without an extension": 1, "outside the class folders": 1}}
+    said = capsys.readouterr().out
+    assert "train/ holds 4 files that are not taken for images (2 .heic, 1 " in said
+    notices = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16).notices
+    assert [notice.split(" that")[0] for notice in notices] == ["train/ holds 4 files"]
+
+
+def test_a_pipe_that_is_named_like_an_image_holds_nobody_up(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "train" / "cats" / "pipe.jpg")
+    (folder / "train" / "cats" / "device.png").symlink_to("/dev/zero")
+    (folder / "val" / "dogs" / "linked.jpg").symlink_to(folder / "train" / "cats" / "pipe.jpg")
+    code, found = verify(folder, tmp_path)
+    assert (code, found["images"]) == (0, {"train": 6, "val": 6})
+    assert found["left_out"] == {"train": {"pipe, socket or device": 2}, "val": {"pipe, socket or device": 1}}
+    with pytest.raises(Undecodable, match="it is a pipe, a socket or a device"):
+        read_bytes(str(folder / "train" / "cats" / "pipe.jpg"))
+
+
+def test_a_link_to_itself_is_blamed_and_not_its_folder(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = folder / "train" / "cats" / "round.jpg"
+    link.symlink_to(link)
+    code, found = verify(folder, tmp_path)
+    assert code == 1
+    assert found["unreadable"] == {
+        "train/cats/round.jpg": "it cannot be read: Too many levels of symbolic links",
+    }
+    # A training puts another image in its place.
+    images = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16).train
+    batch = images.augmented(np.arange(len(images)), epoch=0, augmentation=Augmentation(seed=0, crop_padding=0))
+    assert [sentence.split(" cannot be decoded")[0] for sentence in batch.damaged] == [str(link)]
+    (folder / "train" / "mice").symlink_to(folder / "train" / "mice")
+    capsys.readouterr()
+    assert verify(folder, tmp_path)[1]["left_out"] == {"train": {"outside the class folders": 1}}
+    assert "train/mice" not in capsys.readouterr().err
+
+
+def test_images_that_exif_would_turn_are_told_of(folder: Path, tmp_path: Path) -> None:
+    for number, orientation in enumerate((1, 3, 6, 9)):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        (folder / "train" / "cats" / f"turned {orientation}.jpg").write_bytes(jpeg(10 + number, exif=exif))
+    code, found = verify(folder, tmp_path)
+    assert (code, found["turned"]) == (0, ["train/cats/turned 3.jpg", "train/cats/turned 6.jpg"])
+
+
+def test_class_folders_with_any_name_are_told_on_any_terminal(folder: Path) -> None:
+    (folder / "train" / os.fsdecode(b"caf\xe9")).mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "worker.engine", "data", "verify", str(folder), "--workers", "1"],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert r"only train/ has the classes caf\xe9" in done.stdout
+    assert "Traceback" not in done.stderr

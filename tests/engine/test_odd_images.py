@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.engine.parts import InterruptAfter, Recorder, attempt, run_to_end
 from worker.contract.config import RunConfig
 from worker.engine import reporter
 from worker.engine.checkpoint import newest_first
-from worker.engine.data import reading
+from worker.engine.data import decode, reading
 from worker.engine.data.decode import decode_rgb
 from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.images import UNREADABLE, Augmentation
@@ -78,6 +79,87 @@ def test_a_sound_file_has_the_pixels_that_pillow_sees(kind: str) -> None:
 def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
     pixels = decode_rgb(bytearray(encoded(sixteen_bits(), "PNG")))
     assert np.array_equal(pixels[0].numpy(), np.asarray(photograph(1).convert("L")))
+
+
+def grey() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """From black to white."""
+    return np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def tiff(pixels: np.ndarray[Any, Any], **tags: Any) -> bytes:
+    """One strip of grey numbers as they stand in memory (TIFF 6.0), for kinds that Pillow reads and does not write."""
+    bits = tags.get("bits", 8 * pixels.dtype.itemsize)
+    content = tags.get("content", pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())
+    kind = {"u": 1, "i": 2, "f": 3}[pixels.dtype.kind]
+    height, width = pixels.shape
+    entries = [(256, width), (257, height), (258, bits), (259, 1), (262, tags.get("photometric", 1))]
+    entries += [(273, 8 + 2 + 12 * 10 + 4), (277, 1), (278, height), (279, len(content)), (339, kind)]
+    packed = b"".join(struct.pack("<HHII", number, 4, 1, value) for number, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + packed + struct.pack("<I", 0) + content
+
+
+def twelve_bits() -> bytes:
+    """Two numbers in three bytes, each 16 times the grey."""
+    numbers = (grey().astype(np.uint16) << 4).ravel()
+    text = "".join(f"{number:012b}" for number in numbers)
+    packed = bytes(int(text[place : place + 8], 2) for place in range(0, len(text), 8))
+    return tiff(grey().astype(np.uint16), bits=12, content=packed)
+
+
+#: Each shows `grey()`, in numbers of another kind.
+MODES: dict[str, Callable[[], bytes]] = {
+    "fractions": lambda: tiff((grey() / 255).astype(np.float32)),
+    "fractions in a portable float map": lambda: b"Pf\n16 16\n-1.0\n" + (grey()[::-1] / 255).astype("<f4").tobytes(),
+    "12 bits": twelve_bits,
+    "16 bits": lambda: tiff(grey().astype(np.uint16) * 257),
+    "16 bits of which 0 is white": lambda: tiff((255 - grey()).astype(np.uint16) * 257, photometric=0),
+    "8 bits of which 0 is white": lambda: tiff(255 - grey(), photometric=0),
+    "16 bits of a PNG": lambda: encoded(Image.fromarray(grey().astype(np.uint16) * 257), "PNG"),
+    "12 bits of a PGM": lambda: b"P5\n16 16\n4080\n" + (grey().astype(np.uint16) << 4).astype(">u2").tobytes(),
+}
+
+
+@pytest.mark.parametrize("kind", MODES)
+def test_numbers_of_every_kind_are_scaled_by_what_they_mean(kind: str) -> None:
+    pixels = decode_rgb(bytearray(MODES[kind]()))
+    assert [np.array_equal(channel, grey()) for channel in pixels.numpy()] == [True] * 3
+
+
+NO_WHITE = {
+    "fractions beyond 1": (lambda: tiff(grey().astype(np.float32)), "fractions from 0 to 255, where 0 to 1 is read"),
+    "no number": (lambda: tiff(np.full((4, 4), np.nan, np.float32)), "fractions from nan to nan"),
+    "32 bits": (lambda: tiff(grey().astype(np.uint32)), "whole numbers with a sign or of 32 bits"),
+    "16 bits with a sign": (lambda: tiff(grey().astype(np.int16)), "convert it to 8 or 16 bits without a sign"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_WHITE)
+def test_numbers_whose_white_is_not_known_are_refused_by_name(kind: str) -> None:
+    content, why = NO_WHITE[kind]
+    with pytest.raises(Undecodable, match=why):
+        decode_rgb(bytearray(content()))
+
+
+def test_a_photograph_of_200_megapixels_is_read() -> None:
+    """Pillow alone calls it a decompression bomb."""
+    pixels = decode_rgb(bytearray(encoded(Image.new("L", (20_000, 10_000), 77), "JPEG")))
+    assert (pixels.shape, int(pixels[0, 5_000, 5_000])) == ((3, 10_000, 20_000), 77)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_more_pixels_are_refused_with_the_limit_and_the_remedy(form: str) -> None:
+    content = bytearray(encoded(Image.new("1", (17_000, 17_000)).convert("L" if form == "JPEG" else "1"), form))
+    with pytest.raises(Undecodable, match=r"17,000 x 17,000 pixels, above the 268,435,456 that are read; make it sm"):
+        decode_rgb(content)
+
+
+def test_without_torchvisions_decoder_the_pixels_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is announced that it will go."""
+    content = bytearray(SOUND["jpeg"]())
+    assert decode.fast_jpeg_decoder() is not None
+    fast = decode_rgb(content)
+    monkeypatch.setattr(decode, "fast_jpeg_decoder", lambda: None)
+    assert torch.equal(decode_rgb(content), fast)
 
 
 WHOLE = SOUND["jpeg"]()

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from worker.engine.data import jpeg
 from worker.engine.data.crops import resized
-from worker.engine.data.decode import JPEG, decode_rgb
+from worker.engine.data.decode import decode_rgb
 from worker.engine.data.errors import DataError, DataUnreadable, Undecodable, shown
 from worker.engine.data.folder import FolderImages
 from worker.engine.data.images import Dataset
@@ -142,7 +143,11 @@ def _copy(original: str, copy: str, cache_side: int) -> None:
     with suppress(FileNotFoundError):
         if os.stat(copy).st_mtime_ns == changed:  # noqa: PTH116
             return
-    _write(Path(copy), shrunk(read_bytes(original), cache_side), changed=changed)
+    try:
+        content = shrunk(read_bytes(original), cache_side)
+    except Undecodable:  # by now no file; training tells of its copy
+        content = b""
+    _write(Path(copy), content, changed=changed)
 
 
 def _time_of(original: str) -> int:
@@ -162,7 +167,7 @@ def shrunk(content: bytearray, cache_side: int) -> bytes:
         return bytes(content)
     height, width = image.shape[1:]
     scale = cache_side / min(height, width)
-    if scale >= 1 and content.startswith(JPEG):
+    if scale >= 1 and content.startswith(jpeg.START):
         return bytes(content)
     if scale < 1:
         image = resized(image, max(1, round(height * scale)), max(1, round(width * scale)))

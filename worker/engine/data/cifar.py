@@ -36,6 +36,8 @@ def _split(name: DatasetName, root: Path, *, train: bool, side: int) -> tuple[Im
         split = source(root=str(root), train=train, download=False)
     except RuntimeError as error:
         raise DataError(_missing(source, root)) from error
+    except OSError as error:
+        raise DataError(f"data_dir {root} cannot be read ({error.strerror or error}); make it readable") from error
     pixels = np.ascontiguousarray(split.data.transpose(0, 3, 1, 2))
     return ImagesInMemory(pixels, np.asarray(split.targets, dtype=np.int64), side=side), tuple(split.classes)
 

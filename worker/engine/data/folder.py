@@ -13,7 +13,7 @@ from worker.engine.data.crops import middle_of_resized, random_box, view_of_box
 from worker.engine.data.decode import decode_rgb
 from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown
 from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices
-from worker.engine.data.listing import Listing, listed, shared_classes
+from worker.engine.data.listing import LeftOut, Listing, listed, shared_classes
 from worker.engine.data.reading import read_bytes
 from worker.engine.keys import uniform, uniforms
 
@@ -31,7 +31,8 @@ def load(name: DatasetName, *, data_dir: str, side: int) -> Dataset:
     """Lists the files and reads none. Raises DataError where the folders are not as they should be."""
     root = existing_folder(data_dir)
     classes = shared_classes(root)
-    train, val = listed(root / "train", classes), listed(root / "val", classes)
+    left_out = {split: LeftOut() for split in ("train", "val")}
+    train, val = (listed(root / split, classes, noted) for split, noted in left_out.items())
     return Dataset(
         name=name.value,
         train=FolderImages(train, side=side, substitutes=True),
@@ -40,6 +41,7 @@ def load(name: DatasetName, *, data_dir: str, side: int) -> Dataset:
         mean=MEAN,
         std=STD,
         fingerprint=hashlib.sha256((train.fingerprint() + val.fingerprint()).encode()).hexdigest(),
+        notices=tuple(noted.sentence(split) for split, noted in left_out.items() if noted.kinds),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,14 @@ from worker.contract.datasets import remedy_by_content
 from worker.engine.data.errors import DataError, shown
 from worker.engine.data.images import Indices
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+#: How the names of images end; whether one can be decoded, its bytes decide.
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
+    *(".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpc"),
+    *(".tga", ".ico", ".pcx", ".qoi", ".sgi", ".ras"),
+)
+NOT_A_FILE = "pipe, socket or device"
 SHOWN = 3
 HASHED_AT_ONCE = 10_000
 
@@ -48,16 +56,46 @@ class Listing:
         return digest.hexdigest()
 
 
-def listed(root: Path, classes: list[str]) -> Listing:
-    """Raises DataError for a class without images."""
+@dataclass
+class LeftOut:
+    """What lies among the images of a split and is not taken, counted by the end of its name; hidden files are not."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    first: str = ""
+
+    def add(self, name: str, kind: str | None = None) -> None:
+        self.kinds[kind or PurePath(name).suffix.lower() or "without an extension"] += 1
+        self.first = self.first or name
+
+    def sentence(self, split: str) -> str:
+        kinds = ", ".join(f"{count:,} {shown(kind)}" for kind, count in self.kinds.most_common(SHOWN))
+        more = f" and {len(self.kinds) - SHOWN} other kinds" if len(self.kinds) > SHOWN else ""
+        return (
+            f"{split}/ holds {self.kinds.total():,} files that are not taken for images ({kinds}{more}), such as "
+            f"{shown(self.first)}; taken is what lies in a class folder and is named like an image (.jpg, .png, ...)"
+        )
+
+
+def listed(root: Path, classes: list[str], left_out: LeftOut | None = None) -> Listing:
+    """Notes in `left_out` what is not taken. Raises DataError for a class without images."""
+    left_out = left_out if left_out is not None else LeftOut()
+    note_loose_files(root, left_out)
     names, counts = [], []
     for folder in classes:
-        found = sorted(images_below(root / folder, folder))
+        found = sorted(images_below(root / folder, folder, left_out))
         if not found:
-            raise DataError(f"{root / folder} holds no images ({', '.join(EXTENSIONS)})")
+            raise DataError(f"{shown(str(root / folder))} holds no images ({', '.join(EXTENSIONS)})")
         names.append(np.array([os.fsencode(name) for name in found]))
         counts.append(len(found))
     return Listing(root, np.concatenate(names), np.repeat(np.arange(len(classes)), counts).astype(np.int64))
+
+
+def note_loose_files(root: Path, left_out: LeftOut) -> None:
+    """Files beside the class folders belong to no class."""
+    with _entries(root) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") and not _is_folder(entry):
+                left_out.add(entry.name, "outside the class folders")
 
 
 def classes_of(root: Path, split: str) -> list[str]:
@@ -69,7 +107,7 @@ def classes_of(root: Path, split: str) -> list[str]:
             f"{remedy_by_content({entry.name for entry in root.iterdir()})}"
         )
     with _entries(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
 
 
 def shared_classes(root: Path) -> list[str]:
@@ -82,20 +120,42 @@ def shared_classes(root: Path) -> list[str]:
     return train
 
 
-def images_below(folder: Path, name: str) -> Iterator[str]:
+def images_below(folder: Path, name: str, left_out: LeftOut) -> Iterator[str]:
     """Their paths below `folder`, with `name` in front.
 
     A folder is read once; the kind of an entry comes with it, so no file is asked for anything. What is hidden is no
-    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. Raises DataError.
+    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. A link that leads nowhere is taken, so that it is
+    named when it is read. Raises DataError.
     """
     with _entries(folder) as entries:
         for entry in entries:
+            path = f"{name}/{entry.name}"
             if entry.name.startswith("."):
                 continue
-            if entry.name.lower().endswith(EXTENSIONS) and not entry.is_dir():
-                yield f"{name}/{entry.name}"
-            elif entry.is_dir() and not _leads_back(entry, folder):
-                yield from images_below(Path(entry.path), f"{name}/{entry.name}")
+            if _is_folder(entry):
+                if not _leads_back(entry, folder):
+                    yield from images_below(Path(entry.path), path, left_out)
+            elif not _can_be_file(entry):
+                left_out.add(path, NOT_A_FILE)
+            elif entry.name.lower().endswith(EXTENSIONS):
+                yield path
+            else:
+                left_out.add(path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that cannot be followed, such as one to itself
+        return False
+
+
+def _can_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or a link of which nobody knows as it leads nowhere."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110
+    except OSError:
+        return True
 
 
 @contextmanager
@@ -116,5 +176,5 @@ def _leads_back(entry: os.DirEntry[str], folder: Path) -> bool:
 
 def _difference(root: Path, train: set[str], val: set[str]) -> str:
     sides = [("train/", train - val), ("val/", val - train)]
-    told = [f"only {side} has {', '.join(sorted(names)[:SHOWN])}" for side, names in sides if names]
+    told = [f"only {side} has {shown(', '.join(sorted(names)[:SHOWN]))}" for side, names in sides if names]
     return f"the classes of train/ and val/ in {root} differ: {'; '.join(told)}; make them the same"

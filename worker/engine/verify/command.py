@@ -15,7 +15,7 @@ from worker.contract.datasets import DATASETS, DatasetName
 from worker.engine.atomic import check_writable, write_text
 from worker.engine.data.errors import DataError, existing_folder, shown
 from worker.engine.data.imagenet import WNID
-from worker.engine.data.listing import classes_of, images_below
+from worker.engine.data.listing import LeftOut, classes_of, images_below, note_loose_files
 from worker.engine.parallel import in_parallel
 from worker.engine.progress_line import ProgressLine
 from worker.engine.verify.inspection import Inspected, inspect_all
@@ -24,13 +24,20 @@ UNSOUND, BAD_INPUT = 1, 2
 CHUNK = 128
 SHOWN = 5
 SPLITS = ("train", "val")
+#: Less of an image is a matter of the last block or two, which the encoders of some cameras leave away.
+MUCH = 0.01
 #: With so many class folders named by WordNet ids it is one of these.
 KNOWN = {1000: DatasetName.IMAGENET, 10: DatasetName.IMAGENETTE}
 
 
 @dataclass
 class Report:
-    """Files by their path below the folder. `faults` and `unreadable` make it unsound; the rest is good to know.
+    """Files by their path below the folder. What is in `faults`, `unreadable` or `incomplete` makes it unsound; the
+    rest is good to know.
+
+    `incomplete` and `nearly_complete` have the share of each image's pixels that its file lacks, in percent; training
+    sees grey there. `turned` are those that EXIF would have turned or mirrored, which training does not do. `left_out`
+    has for each split how many files are not taken for images, by the end of their names.
 
     Equal files are in `mislabelled` where they lie in different classes, of which at most one can be right; and
     otherwise in `leaks` where they lie in both splits, or in `duplicates`.
@@ -42,6 +49,11 @@ class Report:
     classes: dict[str, int]
     faults: list[str]
     unreadable: dict[str, str] = field(default_factory=dict)
+    incomplete: dict[str, float] = field(default_factory=dict)
+    nearly_complete: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
     cmyk: list[str] = field(default_factory=list)
     odd_format: dict[str, str] = field(default_factory=dict)
     tiny: list[str] = field(default_factory=list)
@@ -51,7 +63,7 @@ class Report:
 
     @property
     def is_sound(self) -> bool:
-        return not self.faults and not self.unreadable
+        return not (self.faults or self.unreadable or self.incomplete)
 
 
 def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json_file: Path | None = None) -> int:
@@ -84,16 +96,21 @@ def _refuse_unwritable(json_file: Path | None) -> None:
 
 
 def verified(root: Path, classes: dict[str, list[str]], dataset: DatasetName, *, workers: int) -> Report:
+    left_out = {split: LeftOut() for split in classes}
     files = {
-        split: {name: sorted(images_below(root / split / name, f"{split}/{name}")) for name in names}
+        split: {name: sorted(images_below(root / split / name, f"{split}/{name}", left_out[split])) for name in names}
         for split, names in classes.items()
     }
+    for split, noted in left_out.items():
+        note_loose_files(root / split, noted)
     report = Report(
         root=str(root),
         dataset=dataset.value,
         images={split: sum(map(len, found.values())) for split, found in files.items()},
         classes={split: len(found) for split, found in files.items()},
         faults=list(_faults(files, dataset)),
+        left_out={split: dict(noted.kinds) for split, noted in left_out.items() if noted.kinds},
+        notes=[noted.sentence(split) for split, noted in left_out.items() if noted.kinds],
     )
     paths = [str(root / name) for found in files.values() for names in found.values() for name in names]
     _note(report, list(_inspected(paths, workers)), root)
@@ -138,6 +155,10 @@ def _note(report: Report, inspected: list[Inspected], root: Path) -> None:
             report.unreadable[name] = image.trouble
             continue
         copies[image.digest].append(name)
+        if image.missing:
+            (report.incomplete if image.missing >= MUCH else report.nearly_complete)[name] = 100 * image.missing
+        if image.is_turned:
+            report.turned.append(name)
         if image.is_cmyk:
             report.cmyk.append(name)
         if image.is_tiny:
@@ -159,10 +180,17 @@ def _kind_of_equals(report: Report, names: list[str]) -> list[list[str]]:
 def told(report: Report) -> Iterator[str]:
     for split in SPLITS:
         yield f"{split}: {report.images[split]:,} images in {report.classes[split]:,} classes"
-    yield from report.faults
+    yield from map(shown, report.faults)
+    yield from report.notes
+    for what, lacking in (
+        ("lack a part, which is seen as grey", report.incomplete),
+        ("lack less than 1 % of the image, which is seen as grey", report.nearly_complete),
+    ):
+        yield from _listed(what, [f"{name} ({percent:.2g} % of it)" for name, percent in lacking.items()])
     yield from _listed("cannot be read", [f"{name} ({why})" for name, why in report.unreadable.items()])
     yield from _listed("are CMYK", report.cmyk)
     yield from _listed("are not what their name says", [f"{name} ({what})" for name, what in report.odd_format.items()])
+    yield from _listed("are turned by EXIF, which training does not heed", report.turned)
     yield from _listed("are tiny", report.tiny)
     yield from _listed(
         "groups of equal files in different classes", [" = ".join(names) for names in report.mislabelled]

@@ -7,28 +7,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.data.decode import JPEG, decode_rgb, jpeg_frame
+from worker.engine.data import jpeg, pillow_formats
+from worker.engine.data.decode import decode_rgb
 from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.reading import read_bytes
+from worker.engine.verify.missing import missing_share
 
 #: Pixels; a crop of less shows nothing.
 TINY = 32
 CMYK_COMPONENTS = 4
 #: How files begin, and the extensions that say so.
 FORMATS: dict[str, tuple[tuple[bytes, ...], tuple[str, ...]]] = {
-    "JPEG": ((JPEG,), (".jpg", ".jpeg")),
-    "PNG": ((b"\x89PNG\r\n\x1a\n",), (".png",)),
-    "BMP": ((b"BM",), (".bmp",)),
+    "JPEG": ((jpeg.START,), (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo")),
+    "PNG": ((b"\x89PNG\r\n\x1a\n",), (".png", ".apng")),
+    "BMP": ((b"BM",), (".bmp", ".dib")),
     "WebP": ((b"RIFF",), (".webp",)),
     "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (".tif", ".tiff")),
-    "PNM": ((b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), (".ppm", ".pgm")),
-    "GIF": ((b"GIF8",), ()),
+    "PNM": (tuple(f"P{kind}".encode() for kind in "123456fF"), (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
+    "GIF": ((b"GIF8",), (".gif",)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """`trouble` says why it cannot be read, `odd_format` what it is where its name says otherwise."""
+    """`trouble` says why it cannot be read, `odd_format` what it is where its name says otherwise.
+
+    `missing` is the share of its pixels that are not in the file; a decoder shows grey there. `is_turned` says that
+    EXIF asks for it to be turned or mirrored.
+    """
 
     path: str
     digest: bytes
@@ -36,6 +42,8 @@ class Inspected:
     trouble: str | None = None
     is_cmyk: bool = False
     is_tiny: bool = False
+    is_turned: bool = False
+    missing: float = 0.0
     odd_format: str | None = None
 
 
@@ -44,10 +52,10 @@ def inspect_all(paths: Sequence[str]) -> list[Inspected]:
 
 
 def inspect(path: str) -> Inspected:
-    """Read and decoded as a training does it."""
+    """Read and decoded as a training does it, and a JPEG once more to see whether all of it is there."""
     try:
         content = read_bytes(path, pause=lambda _: None)
-    except DataUnreadable as error:
+    except (DataUnreadable, Undecodable) as error:
         return Inspected(path, b"", 0, trouble=f"it cannot be read: {_reason(error)}")
     digest = hashlib.blake2b(content, digest_size=16).digest()
     if not content:
@@ -56,18 +64,21 @@ def inspect(path: str) -> Inspected:
         height, width = decode_rgb(content).shape[1:]
     except Undecodable as error:
         return Inspected(path, digest, len(content), trouble=str(error))
-    frame = jpeg_frame(content) if content.startswith(JPEG) else None
+    is_jpeg = content.startswith(jpeg.START)
+    frame = jpeg.frame_of(content) if is_jpeg else None
     return Inspected(
         path,
         digest,
         len(content),
         is_cmyk=frame is not None and frame.components == CMYK_COMPONENTS,
         is_tiny=min(height, width) < TINY,
+        is_turned=pillow_formats.orientation(content) != 1,
+        missing=missing_share(content) if is_jpeg else 0.0,
         odd_format=_odd_format(path, content),
     )
 
 
-def _reason(error: DataUnreadable) -> str:
+def _reason(error: ValueError) -> str:
     cause = error.__cause__
     return (isinstance(cause, OSError) and cause.strerror) or str(cause)
 
