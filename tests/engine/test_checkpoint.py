@@ -5,14 +5,15 @@ import io
 import os
 import resource
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.engine.parts import differences
+from tests.engine.parts import InterruptAfter, Recorder, attempt, differences, tiny
+from worker.contract.config import RunConfig
 from worker.engine.checkpoint import (
     FORMAT,
     CheckpointDamaged,
@@ -21,8 +22,10 @@ from worker.engine.checkpoint import (
     checkpoint_path,
     load,
     newest_first,
+    read_sealed,
     save,
 )
+from worker.engine.train_command import newest_sound_checkpoint
 
 CONTENT: dict[str, Any] = {
     "step": 3,
@@ -34,7 +37,7 @@ CONTENT: dict[str, Any] = {
 def test_what_is_saved_is_loaded_layout_included(tmp_path: Path) -> None:
     path = checkpoint_path(tmp_path / "new folder", 3)
     written = save(CONTENT, path)
-    assert differences({**CONTENT, "format": FORMAT}, load(path).content) == []
+    assert differences({**CONTENT, "format": FORMAT}, read_sealed(path).content) == []
     assert written.size_bytes == path.stat().st_size
     assert written.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -53,7 +56,7 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, position: int) -> None:
     damaged[position] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt is damaged"):
-        load(path)
+        read_sealed(path)
 
 
 @pytest.mark.parametrize("kept", [0, 20, -1])
@@ -62,7 +65,7 @@ def test_a_file_cut_short_is_noticed(tmp_path: Path, kept: int) -> None:
     save(CONTENT, path)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt"):
-        load(path)
+        read_sealed(path)
 
 
 def sealed(content: bytes, path: Path) -> None:
@@ -89,7 +92,7 @@ def test_a_right_seal_runs_no_code(tmp_path: Path) -> None:
     path = checkpoint_path(tmp_path, 3)
     sealed(written_by_torch({"format": FORMAT, "step": Booby(tmp_path / "sprung")}), path)
     with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt holds more than numbers and text"):
-        load(path)
+        read_sealed(path)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -107,19 +110,19 @@ def test_a_right_seal_on_something_else_is_noticed(tmp_path: Path, content: byte
     path = checkpoint_path(tmp_path, 3)
     sealed(content, path)
     with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt"):
-        load(path)
+        read_sealed(path)
 
 
 def test_another_format_is_no_damage(tmp_path: Path) -> None:
     path = checkpoint_path(tmp_path, 3)
     sealed(written_by_torch({"format": FORMAT + 1}), path)
     with pytest.raises(CheckpointMismatch, match=f"has format {FORMAT + 1}, this version reads {FORMAT}"):
-        load(path)
+        read_sealed(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt cannot be read: No such file"):
-        load(checkpoint_path(tmp_path, 3))
+        read_sealed(checkpoint_path(tmp_path, 3))
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,3 +171,75 @@ def test_the_newest_comes_first(tmp_path: Path) -> None:
     for step in (5, 100, 20):
         save(CONTENT, checkpoint_path(tmp_path, step))
     assert [path.stem for path in newest_first(tmp_path)] == ["step-00000100", "step-00000020", "step-00000005"]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a training of two micro-batches a step left between them."""
+    folder = tmp_path_factory.mktemp("sound")
+    attempt(tiny(accumulation=2, ema=0.9), folder, sink=Recorder(), control=InterruptAfter(3))
+    return dict(load(newest_first(folder)[0]).content)
+
+
+def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key != name}
+
+
+WEIGHT = "stages.0.0.conv1.weight"
+WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "no model": lambda sound: without(sound, "model"),
+    "a model that is a list": lambda sound: sound | {"model": []},
+    "a weight too few": lambda sound: sound | {"model": without(sound["model"], WEIGHT)},
+    "a weight too many": lambda sound: sound | {"model": sound["model"] | {"more": torch.zeros(1)}},
+    "a weight of another shape": lambda sound: sound | {"model": sound["model"] | {WEIGHT: torch.zeros(2, 2)}},
+    "a weight of another kind": lambda sound: (
+        sound | {"model": sound["model"] | {WEIGHT: sound["model"][WEIGHT].half()}}
+    ),
+    "a weight that is text": lambda sound: sound | {"model": sound["model"] | {WEIGHT: "0.1"}},
+    "a weight that is no number": lambda sound: (
+        sound | {"model": sound["model"] | {WEIGHT: torch.full_like(sound["model"][WEIGHT], torch.nan)}}
+    ),
+    "another network": lambda sound: sound | {"config": sound["config"] | {"depth": 32}},
+    "an unknown network": lambda sound: sound | {"config": sound["config"] | {"depth": 21}},
+    "settings that are a list": lambda sound: sound | {"config": [1]},
+    "no average": lambda sound: sound | {"average": None},
+    "momentum of another network": lambda sound: sound | {"momentum": {"more": torch.zeros(1)}},
+    "no momentum": lambda sound: sound | {"momentum": {}},
+    "gradients of other ranks": lambda sound: sound | {"gradients": {WEIGHT: [None, None]}},
+    "gradients of another network": lambda sound: sound | {"gradients": {"more": [None]}},
+    "sums of other ranks": lambda sound: sound | {"meter": {"sums": torch.zeros(3, 5)}},
+    "no sums": lambda sound: sound | {"meter": {}},
+    "a step that is text": lambda sound: sound | {"step": "3"},
+    "a step before the first": lambda sound: sound | {"step": -1},
+    "too many micro-batches": lambda sound: sound | {"micro": 2},
+    "a scaler of something else": lambda sound: sound | {"scaler": {"scale": 2.0}},
+    "a best without a step": lambda sound: sound | {"best": {"top1": 5.0}},
+    "no classes": lambda sound: sound | {"classes": []},
+    "other classes": lambda sound: sound | {"classes": ["cat", "dog"]},
+    "a time that is no number": lambda sound: sound | {"elapsed_seconds": float("nan")},
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_right_seal_on_the_wrong_things_is_passed_over_for_the_next_older(
+    sound: dict[str, Any], tmp_path: Path, what: str
+) -> None:
+    path = checkpoint_path(tmp_path, 10)
+    save(WRONG[what](sound), path)
+    with pytest.raises(CheckpointDamaged, match=r"step-00000010\.pt does not hold a training's state: "):
+        load(path)
+    older = checkpoint_path(tmp_path, 1)
+    save(sound, older)
+    told = Recorder()
+    found = newest_sound_checkpoint(tmp_path, told)
+    assert found is not None
+    assert found.path == older
+    assert [notice.endswith("; passed over") for notice in told.notices] == [True]
+
+
+def test_a_sound_checkpoint_of_any_recipe_is_taken(tmp_path: Path) -> None:
+    recipes = ({}, {"momentum": 0.0}, {"sd_mode": "subset", "accumulation": 2}, {"depth": 50, "image_size": 32})
+    for number, recipe in enumerate(recipes):
+        config: RunConfig = tiny(**recipe)
+        attempt(config, tmp_path / str(number), sink=Recorder(), control=InterruptAfter(1))
+        assert load(newest_first(tmp_path / str(number))[0]).config == config.model_dump(mode="json")

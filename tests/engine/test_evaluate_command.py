@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from worker.engine import checkpoint
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import load, newest_first
 from worker.engine.data.digits import _scans, validation_mask
+from worker.engine.export.formats import FORMATS
 from worker.engine.sinks.history import read_history
 
 
@@ -179,3 +181,46 @@ def test_code_in_a_checkpoint_is_refused_and_does_not_run(
     assert "sprung" not in told.out
     assert main(["evaluate", "--checkpoint", str(tmp_path / "unsealed.pt")]) == 2
     assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_smaller_batch_measures_the_same_images(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As on a smaller GPU; the run's own micro-batch is 128."""
+    assert main(["evaluate", "--run", str(run), "--batch", "40"]) == 0
+    said, own = capsys.readouterr().out, last_row(run)
+    assert "the images of 2 training batches, 40 at once where its run had 128" in said
+    assert said_loss(said) == pytest.approx(float(own["val/loss"]), rel=0.02)
+    # A larger one computes the same statistics.
+    assert main(["evaluate", "--run", str(run), "--batch", "200"]) == 0
+    assert "batch norm taken again over 2 training batches, as in its run" in (said := capsys.readouterr().out)
+    assert said_loss(said) == pytest.approx(float(own["val/loss"]), abs=1e-5)
+
+
+def test_another_image_size_is_told_beside_the_runs_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = folder_of(tmp_path / "data", ["cat", "dog"])
+    run = trained(tmp_path / "run", **SMALL_FOLDER, data_dir=data)
+    capsys.readouterr()
+    assert main(["evaluate", "--run", str(run), "--image_size", "24"]) == 0
+    said = capsys.readouterr().out
+    assert "evaluated at 24 px, trained at 16 px" in said
+    assert re.search(r"its run measured val/top1 [\d.]+ % after this step at 16 px: ", said)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--batch", "0"), ("--batch", "many"), ("--image_size", "3")])
+def test_a_batch_or_size_that_cannot_be_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    assert main(["evaluate", "--run", str(run), option, value]) == 2
+    assert capsys.readouterr().err.startswith(option[2:])
+
+
+def test_classes_whose_names_are_no_text_are_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    data = folder_of(tmp_path / "data", [odd, "dog"])
+    run = trained(tmp_path / "run", **SMALL_FOLDER, data_dir=data)
+    capsys.readouterr()
+    assert main(["evaluate", "--run", str(run), "--csv", str(tmp_path / "classes.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "classes.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["class"] for row in rows] == [r"caf\xe9", "dog"]
+    for form, kind in FORMATS.items():
+        out = tmp_path / f"network{kind.suffix}"
+        assert main(["export", "--run", str(run), "--format", form, "--out", str(out)]) == 0

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 
 from tests.engine.parts import TINY, InterruptAfter, Recorder, attempt, tiny
@@ -17,7 +21,13 @@ from worker.engine.__main__ import main
 from worker.engine.data.digits import load as load_digits
 from worker.engine.data.images import Normalise
 from worker.engine.export import formats
+from worker.engine.resnet import build
 from worker.engine.restored import Restored, Source
+
+with warnings.catch_warnings():
+    # What timm and its dependencies warn of while they are imported is theirs.
+    warnings.simplefilter("ignore")
+    import timm
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +178,59 @@ def test_images_that_are_away_are_told_or_needed(tmp_path: Path, capsys: pytest.
     assert "not checked on real images: data_dir" in capsys.readouterr().out
     assert main([*arguments, "--normalise"]) == 2
     assert "--normalise takes its mean and deviation from them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"sd": True}, {"sd": True, "sd_scale": "train"}, {"sd": False, "ema": 0.5}])
+def test_timm_loads_the_weights_and_computes_what_the_run_evaluates(tmp_path: Path, changes: dict[str, Any]) -> None:
+    settings = tiny(depth=50, image_size=64, bn_reestimate=0, **changes)
+    attempt(settings, tmp_path / "checkpoints", sink=Recorder(), control=InterruptAfter(0))
+    checkpoint, out = tmp_path / "checkpoints" / "step-00000000.pt", tmp_path / "network.safetensors"
+    arguments = ["export", "--checkpoint", str(checkpoint), "--format", "safetensors", "--out", str(out)]
+    assert main(arguments) == 0
+    theirs = timm.create_model("resnetv2_50", pretrained=False, num_classes=10)
+    theirs.load_state_dict(safetensors.torch.load_file(out), strict=True)
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        original = Restored(Source(checkpoint=checkpoint), {}).network()
+        torch.testing.assert_close(theirs.eval()(images), original(images), rtol=1e-4, atol=1e-4)
+    with safetensors.safe_open(out, framework="pt") as file:
+        facts = file.metadata()
+    assert (facts["architecture"], json.loads(facts["classes"])[:2]) == ("resnetv2_50", ["0", "1"])
+    assert len(json.loads(facts["mean"])) == 3
+
+
+def test_weights_of_a_cifar_network_keep_their_names(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "network.safetensors"
+    assert main(["export", "--run", str(run), "--format", "safetensors", "--out", str(out)]) == 0
+    network = build(depth=20, num_classes=10)
+    network.load_state_dict(safetensors.torch.load_file(out), strict=True)
+    images = Normalise(load_digits(side=8), torch.device("cpu"))(raw_images(5))
+    with torch.no_grad():
+        np.testing.assert_allclose(network.eval()(images).numpy(), expected(run, raw_images(5)), atol=1e-4)
+
+
+@pytest.mark.parametrize("option", [["--normalise"], ["--batch", "4"]])
+def test_weights_alone_take_no_options_of_a_program(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    out = tmp_path / "x.safetensors"
+    assert main(["export", "--run", str(run), "--format", "safetensors", "--out", str(out), *option]) == 2
+    assert f"{option[0]} is of a program, and safetensors holds weights alone" in capsys.readouterr().err
+
+
+def test_what_the_page_on_loading_says_works_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "loading-weights.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 2
+    attempt(tiny(depth=50, image_size=32, bn_reestimate=0), tmp_path, sink=Recorder(), control=InterruptAfter(0))
+    (tmp_path / "step-00000000.pt").rename(tmp_path / "last.pt")
+    source = ["export", "--checkpoint", str(tmp_path / "last.pt"), "--format", "safetensors"]
+    assert main([*source, "--out", str(tmp_path / "sd.safetensors")]) == 0
+    monkeypatch.chdir(tmp_path)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        original = Restored(Source(checkpoint=tmp_path / "last.pt"), {}).network()(images)
+        for program in programs:
+            names: dict[str, Any] = {}
+            exec(program, names)
+            torch.testing.assert_close(names["network"](images), original, rtol=1e-4, atol=1e-4)

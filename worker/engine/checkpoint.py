@@ -18,6 +18,8 @@ from zipfile import is_zipfile
 
 import torch
 
+from worker.engine.checkpoint_contents import Misfit, refuse_misfit
+
 FORMAT = 3
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
@@ -92,7 +94,17 @@ def save(content: Mapping[str, Any], path: Path) -> Written:
 
 
 def load(path: Path) -> Checkpoint:
-    """Raises CheckpointDamaged or CheckpointMismatch."""
+    """One that a training can go on from. Raises CheckpointDamaged or CheckpointMismatch."""
+    found = read_sealed(path)
+    try:
+        refuse_misfit(found.content)
+    except Misfit as misfit:
+        raise CheckpointDamaged(f"checkpoint {path} does not hold a training's state: {misfit}") from misfit
+    return found
+
+
+def read_sealed(path: Path) -> Checkpoint:
+    """Whatever is under a right seal in this version's format. Raises CheckpointDamaged or CheckpointMismatch."""
     try:
         _check_seal(path)
         content = _numbers_and_text(path)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from worker.engine import execution
 from worker.engine.atomic import check_writable, write_text
 from worker.engine.checkpoint import CheckpointDamaged, CheckpointMismatch
-from worker.engine.data.errors import DataError
+from worker.engine.data.errors import DataError, shown
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import Evaluation, evaluate
@@ -87,12 +87,12 @@ class _Tally(Plan):
             yield batch
 
     def by_class(self) -> str:
-        """CSV; a class without images has no accuracy."""
+        """CSV; a class without images has no accuracy, and a name that is no text is escaped."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("class", "images", "right_top1", "right_top5", "top1_percent"))
         for name, (images, top1, top5) in zip(self.dataset.classes, self.counts.tolist(), strict=True):
-            writer.writerow((name, images, top1, top5, 100 * top1 / images if images else ""))
+            writer.writerow((shown(name), images, top1, top5, 100 * top1 / images if images else ""))
         return text.getvalue()
 
     def _count(self, _model: nn.Module, _inputs: tuple[Tensor, ...], logits: Tensor) -> None:
@@ -107,8 +107,10 @@ class _Tally(Plan):
 
 def _told(restored: Restored, plan: _Tally, result: Evaluation, *, split: Split, device: str) -> Iterator[str]:
     yield f"{restored.described()}, on {device}"
+    if plan.config.image_side != restored.trained_with.image_side:
+        yield f"evaluated at {plan.config.image_side} px, trained at {restored.trained_with.image_side} px"
     if plan.config.bn_reestimate:
-        yield f"batch norm taken again over {plan.config.bn_reestimate} training batches, as in its run"
+        yield f"batch norm taken again over {_batch_norm_images(restored, plan)}"
     images, (_, top1, top5) = len(plan.dataset.val), plan.counts.sum(0).tolist()
     yield (
         f"{images} images: {split}/loss {result.loss:.6f}, {split}/top1 {result.top1:.4f} % ({top1} right), "
@@ -121,11 +123,21 @@ def _told(restored: Restored, plan: _Tally, result: Evaluation, *, split: Split,
         yield from _beside_the_run(restored, plan, result)
 
 
+def _batch_norm_images(restored: Restored, plan: Plan) -> str:
+    own, here = restored.trained_with.micro_batch, plan.config.micro_batch
+    batches = f"{plan.config.bn_reestimate} training batches"
+    if here >= own:
+        return f"{batches}, as in its run"
+    return f"the images of {batches}, {here} at once where its run had {own}: the last digits are others than there"
+
+
 def _beside_the_run(restored: Restored, plan: Plan, result: Evaluation) -> Iterator[str]:
     own = restored.measured()
     if plan.dataset.fingerprint != restored.checkpoint.content["images"]:
         yield "these are not the images with which the network was trained"
     if own:
         difference = result.top1 - own["val/top1"]
+        same_size = plan.config.image_side == restored.trained_with.image_side
         verdict = "the same" if abs(difference) < SAME else f"a difference of {difference:+.4f} points"
-        yield f"its run measured val/top1 {own['val/top1']:.4f} % after this step: {verdict}"
+        at = "" if same_size else f" at {restored.trained_with.image_side} px"
+        yield f"its run measured val/top1 {own['val/top1']:.4f} % after this step{at}: {verdict}"

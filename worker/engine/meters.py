@@ -12,6 +12,9 @@ from worker.engine.augment import Targets
 from worker.engine.data.images import UNREADABLE
 from worker.engine.ranks import ALONE, Ranks
 
+#: How many sums a meter keeps.
+SUMS = 5
+
 
 class Meter:
     """Sums over images of loss, top-1 and top-5, of how many have a loss, and of all.
@@ -20,7 +23,7 @@ class Meter:
     """
 
     def __init__(self, device: torch.device, ranks: Ranks = ALONE) -> None:
-        self._sums = torch.zeros(5, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(SUMS, dtype=torch.float64, device=device)
         self._ranks = ranks
 
     def add(self, *, mean_loss: Tensor, logits: Tensor, targets: Targets) -> None:
@@ -44,7 +47,7 @@ class Meter:
         self._sums.zero_()
 
     def state_dict(self) -> dict[str, Any]:
-        """[ranks, 5]: sums of different ranks are added up in one order only, so they are kept apart."""
+        """[ranks, SUMS]: sums of different ranks are added up in one order only, so they are kept apart."""
         return {"sums": self._ranks.gather(self._sums).clone()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

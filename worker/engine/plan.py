@@ -11,7 +11,7 @@ from worker.engine.compute import count_compute
 from worker.engine.data import shared_memory
 from worker.engine.data.images import Augmentation, Batch, Dataset, Images
 from worker.engine.data.loader import batches
-from worker.engine.data.order import Request, TrainingOrder, in_order, sample
+from worker.engine.data.order import Request, TrainingOrder, in_order, in_parts, sample
 from worker.engine.data.prefetch import on_device
 from worker.engine.data.together import DamageLog, together
 from worker.engine.execution import Execution
@@ -73,13 +73,16 @@ class Plan:
         requests = in_order(len(val), batch=self.config.micro_batch, rank=ranks.rank, ranks=ranks.count)
         return self._batches(val, requests)
 
-    def batch_norm_batches(self, *, epoch: int) -> Batches:
-        """Plain training images for `bn_reestimate`, others in each epoch, the same for twins and on all ranks."""
+    def batch_norm_batches(self, *, epoch: int, batch: int | None = None) -> Batches:
+        """Plain training images for `bn_reestimate`, others in each epoch, the same for twins and on all ranks.
+
+        They are drawn in batches of `batch`, which is the micro-batch unless given, and computed in batches of no more
+        than the micro-batch.
+        """
         config, train = self.config, self.dataset.train
-        chosen = sample(
-            len(train), batch=config.micro_batch, batches=config.bn_reestimate, seed=config.seed, epoch=epoch
-        )
-        return self._batches(train, chosen)
+        drawn = batch or config.micro_batch
+        chosen = sample(len(train), batch=drawn, batches=config.bn_reestimate, seed=config.seed, epoch=epoch)
+        return self._batches(train, in_parts(chosen, most=config.micro_batch))
 
     def _batches(self, images: Images, requests: Iterable[Request]) -> Batches:
         fetched = batches(

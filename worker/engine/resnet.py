@@ -221,7 +221,7 @@ def initialise(model: ResNet, *, seed: int, zero_init: bool = False) -> None:
     nn.init.zeros_(model.classifier.bias)
     if zero_init:
         for block in model.blocks():
-            nn.init.zeros_(_last_convolution(block).weight)
+            nn.init.zeros_(getattr(block, last_convolution_of(block)).weight)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -233,8 +233,9 @@ def _fill(weight: Tensor, *, seed: int, name: str, std: float) -> None:
         weight.normal_(0.0, std, generator=generator("weight", seed, name))
 
 
-def _last_convolution(block: Block) -> nn.Conv2d:
-    return block.conv3 if isinstance(block, Bottleneck) else block.conv2  # type: ignore[return-value]
+def last_convolution_of(block: Block) -> str:
+    """The name of the convolution that ends the branch."""
+    return "conv3" if isinstance(block, Bottleneck) else "conv2"
 
 
 def _cifar(counts: tuple[int, ...], num_classes: int) -> ResNet:

@@ -40,15 +40,16 @@ class Source:
 
 
 class Restored:
-    """`config` is the run's own for a single device, with `changes` laid over it. No code of the file ever runs.
+    """`config` is the run's own for a single device, with `changes` laid over it; `trained_with` is it as it was.
 
-    Raises CheckpointDamaged, CheckpointMismatch, NothingToRestore and ValidationError.
+    No code of the file ever runs. Raises CheckpointDamaged, CheckpointMismatch, NothingToRestore and ValidationError.
     """
 
     def __init__(self, source: Source, changes: Mapping[str, object]) -> None:
         self.checkpoint = _found(source)
         self.weights: Weights = _weights(self.checkpoint, source.weights)
         self.config = _alone(self.checkpoint, changes)
+        self.trained_with = RunConfig.model_validate(self.checkpoint.config)
         self.classes: tuple[str, ...] = tuple(self.checkpoint.content["classes"])
 
     def network(self) -> ResNet:
@@ -62,9 +63,9 @@ class Restored:
         if not self.config.bn_reestimate:
             return model
         # An epoch of the run's own batches, which its devices shared; those of `plan` are smaller.
-        steps_per_epoch = max(1, len(plan.dataset.train) // int(self.checkpoint.config["batch"]))
+        steps_per_epoch = max(1, len(plan.dataset.train) // self.trained_with.batch)
         epoch = max(0, math.ceil(self.checkpoint.step / steps_per_epoch) - 1)
-        batches = plan.batch_norm_batches(epoch=epoch)
+        batches = plan.batch_norm_batches(epoch=epoch, batch=self.trained_with.micro_batch)
         return reestimated(model, batches, normalise=plan.augment.plain, precision=precision, obey=_go_on)
 
     def refuse_other_classes(self, classes: tuple[str, ...]) -> None:
@@ -115,9 +116,11 @@ def _weights(checkpoint: Checkpoint, wanted: Weights | None) -> Weights:
 
 
 def _alone(checkpoint: Checkpoint, changes: Mapping[str, object]) -> RunConfig:
-    """One device computes the micro-batches that each of the run's had."""
+    """One device computes the micro-batches that each of the run's had, or as many images at once as is asked for."""
     config = RunConfig.model_validate(checkpoint.config)
     alone = {"devices": 1, "batch": config.batch // config.devices, "lr": config.peak_lr}
+    if "batch" in changes:
+        alone["accumulation"] = 1
     return RunConfig.model_validate({**config.model_dump(mode="json"), **alone, **changes})
 
 

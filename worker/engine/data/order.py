@@ -66,3 +66,12 @@ def sample(images: int, *, batch: int, batches: int, seed: int, epoch: int) -> l
     chosen = permutation(images, "batch norm", seed, epoch)
     count = min(batches, images // batch)
     return [Request(chosen[index * batch : (index + 1) * batch]) for index in range(count)]
+
+
+def in_parts(requests: list[Request], *, most: int) -> list[Request]:
+    """The same images in the same order, no more than `most` at a time, in parts as equal as can be."""
+    return [
+        Request(part, request.epoch)
+        for request in requests
+        for part in np.array_split(request.indices, -(-len(request.indices) // most))
+    ]

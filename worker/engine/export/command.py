@@ -53,8 +53,8 @@ class Wish:
 def run(source: Source, changes: Mapping[str, object], wish: Wish) -> int:
     """The exit code: 2 for what cannot be exported, 1 where the file's outputs are not the original's."""
     try:
-        FORMATS[wish.format].refuse_if_absent()
-        _refuse_path(wish)
+        FORMATS[wish.format].refuse_if_absent(wish.format)
+        _refuse_wish(wish)
         restored = Restored(source, {**changes, **({"bn_reestimate": 0} if wish.running_stats else {})})
         dataset = _images(restored, wish)
         network = _original(restored, dataset, wish)
@@ -88,8 +88,11 @@ class _FromBytes(nn.Module):
         return logits
 
 
-def _refuse_path(wish: Wish) -> None:
+def _refuse_wish(wish: Wish) -> None:
     suffix = FORMATS[wish.format].suffix
+    for option, is_given in (("--normalise", wish.normalise), ("--batch", wish.batch is not None)):
+        if is_given and not FORMATS[wish.format].is_program:
+            raise NothingToRestore(f"{option} is of a program, and {wish.format} holds weights alone; leave it out")
     if wish.out.suffix != suffix:
         raise NothingToRestore(f"--out {wish.out} is for {wish.format}; let its name end with {suffix}")
     if not wish.out.parent.is_dir():
@@ -146,7 +149,7 @@ def _write_checked(network: nn.Module, restored: Restored, dataset: Dataset | No
     # An exporter takes an example of one image for a batch that is always one.
     example = _random(restored, wish, images=wish.batch or 2)
     try:
-        kind.write(network, example, wish.batch is None, _facts(restored, wish), partial)
+        kind.write(network, example, wish.batch is None, _facts(restored, dataset, wish), partial)
         written = kind.opened(partial)
         told = [
             _compared(name, network, written, inputs, wish.tolerance)
@@ -196,8 +199,9 @@ def _compared(name: str, network: nn.Module, written: Run, batches: list[Tensor]
     return f"{name} images: largest difference {worst:.3g}, of logits up to {max(logits):.3g}; {limit:.3g} allowed"
 
 
-def _facts(restored: Restored, wish: Wish) -> dict[str, str]:
-    return {
+def _facts(restored: Restored, dataset: Dataset | None, wish: Wish) -> dict[str, str]:
+    scaling = {} if dataset is None else {"mean": json.dumps(dataset.mean), "std": json.dumps(dataset.std)}
+    return scaling | {
         "resdrop_version": VERSION,
         "classes": json.dumps(restored.classes),
         "image_size": str(restored.config.image_side),
@@ -214,7 +218,10 @@ def _tell(restored: Restored, wish: Wish, told: list[str]) -> None:
         print(f"batch norm taken again over {restored.config.bn_reestimate} training batches, as in its run")
     for line in told:
         print(line)
+    megabytes = wish.out.stat().st_size / 1e6
+    if not FORMATS[wish.format].is_program:
+        print(f"{wish.out}: weights with the survival probabilities multiplied in, {megabytes:.1f} MB")
+        return
     side, batch = restored.config.image_side, "batch" if wish.batch is None else wish.batch
     kind = "uint8" if wish.normalise else "float32"
-    megabytes = wish.out.stat().st_size / 1e6
     print(f"{wish.out}: {kind} [{batch}, 3, {side}, {side}] -> [{batch}, {len(restored.classes)}], {megabytes:.1f} MB")

@@ -13,6 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from worker.contract.config import RunConfig
+from worker.engine.export import weights
+from worker.engine.resnet import ResNet
+
 INPUT, OUTPUT = "images", "logits"
 FACTS = "resdrop.json"
 
@@ -31,12 +35,14 @@ class Format:
     packages: tuple[str, ...]
     write: Callable[[nn.Module, Tensor, bool, Mapping[str, str], Path], None]
     opened: Callable[[Path], Run]
+    #: Whether it computes, or holds the weights alone.
+    is_program: bool = True
 
-    def refuse_if_absent(self) -> None:
+    def refuse_if_absent(self, name: str) -> None:
         """Raises FormatUnavailable."""
-        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        missing = [package for package in self.packages if importlib.util.find_spec(package) is None]
         if missing:
-            raise FormatUnavailable(f"export as onnx needs {', '.join(missing)}; pip install {' '.join(missing)}")
+            raise FormatUnavailable(f"export as {name} needs {', '.join(missing)}; pip install {' '.join(missing)}")
 
 
 def _write_onnx(model: nn.Module, example: Tensor, dynamic: bool, facts: Mapping[str, str], path: Path) -> None:
@@ -74,6 +80,24 @@ def _opened_torch_export(path: Path) -> Run:
     return network
 
 
+def _write_safetensors(model: nn.Module, _: Tensor, __: bool, facts: Mapping[str, str], path: Path) -> None:
+    assert isinstance(model, ResNet)
+    weights.write(model, depth=_depth(facts), facts=facts, path=path)
+
+
+def _opened_safetensors(path: Path) -> Run:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        facts = file.metadata()
+    network: Run = weights.read(path, depth=_depth(facts))
+    return network
+
+
+def _depth(facts: Mapping[str, str]) -> int:
+    return RunConfig.model_validate_json(facts["config"]).depth
+
+
 def _open_batch(dynamic: bool) -> tuple[dict[int, torch.export.Dim]] | None:
     return ({0: torch.export.Dim("batch", min=1)},) if dynamic else None
 
@@ -89,4 +113,5 @@ def _quiet() -> Iterator[None]:
 FORMATS = {
     "onnx": Format(".onnx", ("onnx", "onnxscript", "onnxruntime"), _write_onnx, _opened_onnx),
     "torch_export": Format(".pt2", (), _write_torch_export, _opened_torch_export),
+    "safetensors": Format(".safetensors", ("safetensors",), _write_safetensors, _opened_safetensors, is_program=False),
 }

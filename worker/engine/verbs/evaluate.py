@@ -15,7 +15,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "evaluate",
         help="measure loss and accuracies of a checkpoint",
-        description="Measure loss, top-1 and top-5 of a checkpoint as its run does: the number is the run's own.",
+        description="Measure loss, top-1 and top-5 of a checkpoint as its run does: the number is the run's own, "
+        "unless another image_size or batch is asked for.",
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_evaluate)
@@ -23,6 +24,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--split", choices=("val", "train"), default="val", help="which images, as an evaluation sees them"
     )
+    parser.add_argument("--batch", metavar="N", help="images computed at once (default: as in the run)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write counts and accuracy of each class here")
 
 
@@ -32,4 +34,4 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     with leaving_at_once():
         from worker.engine.evaluate_command import run
 
-    return run(source_of(arguments), changes_of(arguments), split=arguments.split, table=arguments.csv)
+    return run(source_of(arguments), changes_of(arguments, "batch"), split=arguments.split, table=arguments.csv)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from worker.engine.restored import Source
 
 #: Settings of the run that may be another here.
-CHANGEABLE = ("data_dir", "device", "amp", "threads", "loader_workers")
+CHANGEABLE = ("data_dir", "image_size", "device", "amp", "threads", "loader_workers")
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,6 @@ def source_of(arguments: argparse.Namespace) -> Source:
     return Source(checkpoint=arguments.checkpoint, run=arguments.run, best=arguments.best, weights=arguments.weights)
 
 
-def changes_of(arguments: argparse.Namespace) -> dict[str, object]:
-    given = {name: getattr(arguments, name) for name in CHANGEABLE}
+def changes_of(arguments: argparse.Namespace, *more: str) -> dict[str, object]:
+    given = {name: getattr(arguments, name) for name in (*CHANGEABLE, *more)}
     return with_whole_path({name: value for name, value in given.items() if value is not None})
