@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import redis
 from sqlalchemy import select
 
+from backend.controller.curve_buckets import CurveBuckets
 from backend.controller.housekeeping import prune, write_pulse
 from backend.controller.ingest import DATABASE_AWAY, ingest, parse
 from backend.controller.judge import Judge
@@ -27,6 +28,7 @@ ROUND_SECONDS = 5.0
 PROBE_SECONDS = 2.0
 PROBE_LOST_SECONDS = 6.0
 PRUNE_SECONDS = 60.0
+BUCKETS_SECONDS = 1.0
 #: The longest that anything waits which comes without a message: a run that the API queued, a pause that is over.
 LOOK_SECONDS = 0.25
 #: Held-back keys are not held back longer than they have to be.
@@ -53,6 +55,8 @@ class Controller:
         self._keys = KeyPublisher(self._doorbell, clock)
         self._ringing = Ringing(database, self._doorbell, clock)
         self._judge = Judge(clock)
+        self._curve_buckets = CurveBuckets(database)
+        self._buckets_timer = Every(BUCKETS_SECONDS, clock)
         self._set_aside = 0
         self._round_timer, self._prune_timer = Every(ROUND_SECONDS, clock), Every(PRUNE_SECONDS, clock)
         self._probe_timer, self._look_timer = Every(PROBE_SECONDS, clock), Every(LOOK_SECONDS, clock)
@@ -92,6 +96,8 @@ class Controller:
         self._keys.flush()
         if self._look_timer.is_due():
             self._ringing.look()
+        if self._buckets_timer.is_due():
+            self._curve_buckets.work()
 
     def _round(self) -> None:
         """What is done every few seconds whatever happens: the pulse, and keys that Redis may have lost."""
@@ -123,6 +129,7 @@ class Controller:
             outcome = ingest(self._database, parsed)
             self._judge.hear(outcome.heard)
             self._keys.want(outcome.runs.values())
+            self._curve_buckets.want(outcome.runs)
             self._set_aside += outcome.set_aside
             if outcome.rings:
                 self._urge()

@@ -15,8 +15,8 @@ from backend.errors import ResDropError
 
 #: The newest revision below `migrations/versions`. Stated here so that a database that has it already is recognised
 #: without importing Alembic, which takes longer than everything else at a start.
-HEAD = "0002"
-REVISIONS = ("0001", HEAD)
+HEAD = "0003"
+REVISIONS = ("0001", "0002", HEAD)
 #: Of Postgres's advisory lock; any number that nobody else in that database takes.
 LOCK_NUMBER = 7_302_871
 

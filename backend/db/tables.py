@@ -147,6 +147,27 @@ class Metric(Base):
     change: Mapped[int]
 
 
+class MetricBucket(Base):
+    """The extremes of a stretch of one metric's points, and the first step whose value was not finite.
+
+    `level` 0 is a fixed number of points, `level` l + 1 two of level l; `number` counts within a level.
+    """
+
+    __tablename__ = "metric_buckets"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    level: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    last_step: Mapped[int]
+    min_value: Mapped[float | None] = mapped_column(Float)
+    min_step: Mapped[int | None]
+    max_value: Mapped[float | None] = mapped_column(Float)
+    max_step: Mapped[int | None]
+    gap_step: Mapped[int | None]
+
+
 class Checkpoint(Base):
     """A checkpoint that exists: its message came through. `path` is below the storage root `root_id`."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
 from backend.db.tables import Attempt, Metric, Run
+from backend.metrics.buckets import forget_from
 from worker.contract import names
 from worker.contract.messages import Point
 
@@ -25,6 +26,9 @@ def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[P
     counted = [point for point in points if last_step is None or point.step <= last_step]
     if not counted:
         return
+    oldest = min(point.step for point in counted)
+    if oldest < run.step:
+        forget_from(session, run.id, oldest)
     change = run.change = note_change(session, "run", run.id)
     note_change(session, "points", run.id)
     rows = [row for point in counted for row in _rows(run.id, attempt, point, change)]
@@ -36,6 +40,7 @@ def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[P
 
 def rewind(session: Session, run: Run, *, attempt: int, step: int) -> bool:
     """Removes what attempts before `attempt` measured after `step`, from where it resumed; was there anything?"""
+    forget_from(session, run.id, step)
     later = delete(Metric).where(Metric.run_id == run.id, Metric.attempt < attempt, Metric.step > step)
     if session.execute(later).rowcount == 0:  # type: ignore[attr-defined]
         return False

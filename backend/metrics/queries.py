@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from enum import StrEnum
 from typing import Any
@@ -15,10 +15,14 @@ from sqlalchemy.orm.attributes import InstrumentedAttribute
 from backend.db.changes import current_change
 from backend.db.session import Database
 from backend.db.tables import Change, Metric
-from backend.metrics.thinning import CurvePoint, thin
+from backend.metrics import buckets
+from backend.metrics.thinning import CurvePoint, thin, thin_by
 from backend.runs.queries import get_run
 
 _STEPS_READ_AT_ONCE = 10_000
+_ROWS_READ_AT_ONCE = 5_000
+#: Up to so many points for each that is shown, reading all of them is quick, and thins more evenly.
+_READ_PER_SHOWN = 5
 
 
 class Axis(StrEnum):
@@ -128,15 +132,84 @@ def _still_known(session: Session, run_id: str, since: int) -> tuple[int | None,
 def _series(
     session: Session, run_id: str, name: str, *, axis: Axis, max_points: int | None, since: int | None
 ) -> Series:
-    of_name = select(Metric.step, _COLUMNS[axis], Metric.value).where(Metric.run_id == run_id, Metric.name == name)
     if since is not None:
-        of_name = of_name.where(Metric.change > since)
-    points = [CurvePoint(*row) for row in session.execute(of_name.order_by(Metric.step))]
-    shown = thin(points, max_points=max_points) if max_points is not None else points
+        points = list(_points(session, run_id, name, axis, newer_than=since))
+        shown = points if max_points is None else _thinned(points, len(points), max_points)
+        return _as_series(name, shown, exact=len(shown) == len(points))
+    if max_points is None:
+        return _as_series(name, list(_points(session, run_id, name, axis)), exact=True)
+    return _thinned_series(session, run_id, name, axis=axis, max_points=max_points)
+
+
+def _thinned_series(session: Session, run_id: str, name: str, *, axis: Axis, max_points: int) -> Series:
+    """From points where they are few, else from the extremes of stretches that are kept beside them."""
+    made = buckets.made_through(session, run_id, name)
+    behind = _count(session, run_id, name, after=made.last_step)
+    count = made.count * buckets.POINTS_OF_BUCKET + behind
+    if count <= max_points * _READ_PER_SHOWN or not made.count:
+        shown = _thinned(_points(session, run_id, name, axis), count, max_points, has_gaps=True)
+        return _as_series(name, shown, exact=count <= max_points)
+    shown = _from_buckets(session, run_id, name, axis=axis, max_points=max_points, made=made)
+    return _as_series(name, shown, exact=False)
+
+
+def _from_buckets(
+    session: Session, run_id: str, name: str, *, axis: Axis, max_points: int, made: buckets.Made
+) -> list[CurvePoint]:
+    """Of the finest level whose extremes are no more than `max_points`."""
+    first = buckets.first_step(session, run_id, name)
+    # A bucket shows two points, as a rule.
+    level = (-(-2 * made.count // max_points) - 1).bit_length()
+    while True:
+        size = buckets.POINTS_OF_BUCKET << level
+        steps = buckets.extreme_steps(session, run_id, name, count=made.count, level=level)
+        tail = thin_by(_points(session, run_id, name, axis, after=made.last_step), size=size)
+        if len(steps) + len(tail) + 1 <= max_points or made.count >> level <= 1:
+            break
+        level += 1
+    steps.add(first if first is not None else 0)
+    shown = [*_points_at(session, run_id, name, axis, steps), *tail]
+    # A tail that is long, because no controller has run since, and a handful of points that are asked for.
+    return _thinned(shown, len(shown), max_points)
+
+
+def _thinned(
+    points: Iterable[CurvePoint], count: int, max_points: int, *, has_gaps: bool | None = None
+) -> list[CurvePoint]:
+    if has_gaps is None:
+        points = list(points)
+        has_gaps = any(point.value is None for point in points)
+    return thin(points, count=count, has_gaps=has_gaps, max_points=max_points)
+
+
+def _points(
+    session: Session, run_id: str, name: str, axis: Axis, *, after: int | None = None, newer_than: int | None = None
+) -> Iterator[CurvePoint]:
+    """In their order, read in portions."""
+    of_name = select(Metric.step, _COLUMNS[axis], Metric.value).where(Metric.run_id == run_id, Metric.name == name)
+    if after is not None:
+        of_name = of_name.where(Metric.step > after)
+    if newer_than is not None:
+        of_name = of_name.where(Metric.change > newer_than)
+    rows = session.execute(of_name.order_by(Metric.step).execution_options(yield_per=_ROWS_READ_AT_ONCE))
+    return (CurvePoint(*row) for row in rows)
+
+
+def _points_at(session: Session, run_id: str, name: str, axis: Axis, steps: Iterable[int]) -> list[CurvePoint]:
+    of_name = select(Metric.step, _COLUMNS[axis], Metric.value).where(Metric.run_id == run_id, Metric.name == name)
+    return sorted(CurvePoint(*row) for row in session.execute(of_name.where(Metric.step.in_(sorted(steps)))))
+
+
+def _count(session: Session, run_id: str, name: str, *, after: int) -> int:
+    of_name = select(func.count()).where(Metric.run_id == run_id, Metric.name == name, Metric.step > after)
+    return session.execute(of_name).scalar_one()
+
+
+def _as_series(name: str, shown: Sequence[CurvePoint], *, exact: bool) -> Series:
     return Series(
         name=name,
         x=[point.x for point in shown],
         values=[point.value for point in shown],
         steps=[point.step for point in shown],
-        exact=len(shown) == len(points),
+        exact=exact,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -14,28 +15,63 @@ class CurvePoint(NamedTuple):
     value: float | None
 
 
-#: A bucket shows its least, its greatest and one gap.
-_SHOWN_OF_BUCKET = 3
+#: A stretch shows its least, its greatest and one gap.
+SHOWN_OF_STRETCH = 3
 
 
-def thin(points: Sequence[CurvePoint], *, max_points: int) -> list[CurvePoint]:
-    """At most `max_points` of `points`, in their order: the first, the last, and the extremes of equal stretches."""
-    if len(points) <= max_points:
+@dataclass
+class Extremes:
+    """The least, the greatest and the first gap of the points that were added."""
+
+    least: CurvePoint | None = None
+    greatest: CurvePoint | None = None
+    gap: CurvePoint | None = None
+
+    def add(self, point: CurvePoint) -> None:
+        if point.value is None:
+            self.gap = self.gap or point
+            return
+        if self.least is None or self.least.value is None or point.value < self.least.value:
+            self.least = point
+        if self.greatest is None or self.greatest.value is None or point.value > self.greatest.value:
+            self.greatest = point
+
+    def points(self) -> set[CurvePoint]:
+        return {point for point in (self.least, self.greatest, self.gap) if point is not None}
+
+
+def thin(points: Iterable[CurvePoint], *, count: int, has_gaps: bool, max_points: int) -> list[CurvePoint]:
+    """At most `max_points` of the `count` `points`, in their order: first, last, and the extremes of equal stretches.
+
+    Goes through them once and holds no more than it returns.
+    """
+    if count <= max_points:
         return list(points)
-    buckets = max(1, (max_points - 2) // _SHOWN_OF_BUCKET)
-    if all(point.value is not None for point in points):
-        buckets = max(1, (max_points - 2) // 2)
-    inner = len(points) - 2
-    kept = {0, len(points) - 1}
-    for bucket in range(buckets):
-        start, end = 1 + bucket * inner // buckets, 1 + (bucket + 1) * inner // buckets
-        kept.update(_extremes(points, start, end))
-    return [points[index] for index in sorted(kept)]
+    stretches = max(1, (max_points - 2) // (SHOWN_OF_STRETCH if has_gaps else SHOWN_OF_STRETCH - 1))
+    inner = count - 2
+    kept: set[CurvePoint] = set()
+    current, end = Extremes(), 0
+    stretch = -1
+    for index, point in enumerate(points):
+        if index in (0, count - 1):
+            kept.add(point)
+            continue
+        while index - 1 >= end:
+            kept |= current.points()
+            current, stretch = Extremes(), stretch + 1
+            end = (stretch + 1) * inner // stretches
+        current.add(point)
+    return sorted(kept | current.points())
 
 
-def _extremes(points: Sequence[CurvePoint], start: int, end: int) -> set[int]:
-    finite = [(value, index) for index in range(start, end) if (value := points[index].value) is not None]
-    found = {min(finite)[1], max(finite)[1]} if finite else set()
-    if len(finite) < end - start:
-        found.add(next(index for index in range(start, end) if points[index].value is None))
-    return found
+def thin_by(points: Iterable[CurvePoint], *, size: int) -> list[CurvePoint]:
+    """The extremes of every `size` points, and the last point."""
+    kept: set[CurvePoint] = set()
+    current, last = Extremes(), None
+    for index, point in enumerate(points):
+        if index % size == 0:
+            kept |= current.points()
+            current = Extremes()
+        current.add(point)
+        last = point
+    return sorted(kept | current.points() | ({last} if last is not None else set()))

@@ -13,6 +13,7 @@ BENCHMARKS = {
     "resume": "seconds to the first resumed step, at the beginning of an epoch and deep in it",
     "overhead": "what reporting to the dashboard costs a step",
     "gpu": "images a second, memory and share of the matrix rate of a GPU",
+    "metrics": "milliseconds to read the curves of a long run, and the memory that leaves",
     "startup": "seconds until `resdrop up` answers with its page",
     "paint_latency": "milliseconds from a point's measurement to its paint in the browser",
 }
