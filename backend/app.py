@@ -11,6 +11,7 @@ from backend import pages, problems
 from backend.announcer import Announcer
 from backend.body_limit import BodyLimit
 from backend.compare.routes import router as comparisons
+from backend.compression import Compression
 from backend.datasets.routes import router as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import Database
@@ -50,10 +51,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
+    app.add_middleware(Compression)
     app.add_middleware(Gate, settings=settings)
     problems.install(app)
     app.include_router(_api())
-    pages.install(app, cache_folder=settings.home / "cache")
+    pages.install(app)
     return app
 
 

@@ -1,50 +1,30 @@
-"""The page: its files, Plotly out of the Python package, and index.html for every address that the page knows."""
+"""The page: the files of the frontend, and index.html for every address that the page knows."""
 
 from __future__ import annotations
 
-import gzip
-import importlib.metadata
-import importlib.util
-import logging
-import os
-import tempfile
+import hashlib
 import threading
-from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, Response
-from starlette.datastructures import Headers
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
+from backend.compression import accepts_gzip
 from backend.errors import NotFound
+from backend.frontend_files import FrontendFiles
 
 FRONTEND = Path(__file__).resolve().parent.parent / "frontend"
 _FOR_EVER = "public, max-age=31536000, immutable"
-#: Browsers ask each time and are answered 304: a new version is never mixed with files of the old one.
+#: Browsers ask each time and are answered 304.
 _ASK_AGAIN = "no-cache"
-_NOT_PAGES = ("/api/", "/static/", "/vendor/", "/openapi")
-
-log = logging.getLogger(__name__)
+_NOT_PAGES = ("/api/", "/static/", "/openapi")
 
 
-class PageFiles(StaticFiles):
-    """The frontend's own files."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = _ASK_AGAIN
-        return response
-
-
-def install(app: FastAPI, *, cache_folder: Path) -> None:
-    app.mount("/static", PageFiles(directory=FRONTEND, check_dir=False), name="static")
-    plotly = PlotlyFile(cache_folder)
-    app.add_api_route("/vendor/plotly.min.js", plotly.answer, methods=["GET", "HEAD"], include_in_schema=False)
-    threading.Thread(target=plotly.prepare, name="plotly", daemon=True).start()
+def install(app: FastAPI) -> None:
+    files = app.state.frontend = FrontendFiles(FRONTEND)
+    app.add_api_route("/static/{path:path}", _static, methods=["GET", "HEAD"], include_in_schema=False)
+    threading.Thread(target=files.compress, name="compress-frontend", daemon=True).start()
 
 
 def page_for(request: Request, error: HTTPException) -> Response | None:
@@ -53,58 +33,41 @@ def page_for(request: Request, error: HTTPException) -> Response | None:
     is_page = error.status_code == 404 and request.method in ("GET", "HEAD") and not path.startswith(_NOT_PAGES)
     if not is_page or PurePosixPath(path).suffix:
         return None
-    return FileResponse(FRONTEND / "index.html", headers={"Cache-Control": _ASK_AGAIN})
+    return _index(request)
 
 
-@cache
-def plotly_version() -> str:
-    try:
-        return importlib.metadata.version("plotly")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def _index(request: Request) -> Response:
+    """Names its files below the present release, so that they are one version, fetched once."""
+    release = _files(request).release()
+    text = release.page.replace('"/static/', f'"{request.scope.get("root_path", "")}/static/{release.id}/')
+    # Weak, for compressed it has other bytes.
+    headers = {"Cache-Control": _ASK_AGAIN, "ETag": f'W/"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'}
+    return _unchanged(request, headers) or Response(text, media_type="text/html", headers=headers)
 
 
-class PlotlyFile:
-    """Compressed once (4.8 MB to 1.4 MB) and kept beside the database; a new version gets a new name."""
-
-    def __init__(self, cache_folder: Path) -> None:
-        self._compressed = cache_folder / f"plotly-{plotly_version()}.min.js.gz"
-
-    def prepare(self) -> None:
-        source = _plotly_source()
-        if source is None or self._compressed.exists():
-            return
-        try:
-            self._compressed.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(self._compressed, gzip.compress(source.read_bytes(), compresslevel=6))
-        except OSError as error:
-            log.warning("Plotly is served uncompressed: %s", error)
-
-    def answer(self, request: Request) -> Response:
-        source = _plotly_source()
-        if source is None:
-            raise NotFound("plotly is not installed; install the requirements again")
-        is_named = request.query_params.get("v") == plotly_version()
-        headers = {"Cache-Control": _FOR_EVER if is_named else _ASK_AGAIN, "Vary": "Accept-Encoding"}
-        is_compressed = "gzip" in Headers(scope=request.scope).get("accept-encoding", "") and self._compressed.exists()
-        if is_compressed:
-            headers["Content-Encoding"] = "gzip"
-        path = self._compressed if is_compressed else source
-        return FileResponse(path, media_type="text/javascript", headers=headers)
+def _static(request: Request, path: str) -> Response:
+    found = _files(request).find(path)
+    if found is None:
+        raise NotFound(f"there is no file {path!r}; if the page was open during an upgrade, load it again")
+    file, is_constant = found
+    # Of what goes out plain the middleware says that it varies.
+    is_compressed = accepts_gzip(request.headers)
+    headers = {
+        "Cache-Control": _FOR_EVER if is_constant else _ASK_AGAIN,
+        "ETag": f'"{file.digest}{"-gzip" if is_compressed else ""}"',
+        **({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if is_compressed else {}),
+    }
+    content = file.compressed if is_compressed else file.content
+    return _unchanged(request, headers) or Response(content, media_type=file.media_type, headers=headers)
 
 
-@cache
-def _plotly_source() -> Path | None:
-    """Found without importing plotly, which takes longer than serving it."""
-    found = importlib.util.find_spec("plotly")
-    folders: Any = found.submodule_search_locations if found is not None else None
-    paths = [Path(folder) / "package_data" / "plotly.min.js" for folder in folders or ()]
-    return next((path for path in paths if path.is_file()), None)
+def _unchanged(request: Request, headers: dict[str, str]) -> Response | None:
+    """304 for a browser that has this very answer."""
+    known = request.headers.get("if-none-match", "")
+    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    return Response(status_code=304, headers=headers) if headers["ETag"].removeprefix("W/") in tags else None
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Nobody ever sees half of it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(name).replace(path)
+def _files(request: Request) -> FrontendFiles:
+    files: FrontendFiles = request.app.state.frontend
+    return files

@@ -55,7 +55,7 @@ def check_python() -> Check:
     return Check("python", Level.OK, text + ("" if sys.version_info[:2] == (3, 11) else " (3.11 is the tested one)"))
 
 
-_TOLD_PACKAGES = ("torchvision", "numpy", "fastapi", "sqlalchemy", "celery", "redis", "plotly")
+_TOLD_PACKAGES = ("torchvision", "numpy", "fastapi", "sqlalchemy", "celery", "redis")
 
 
 def check_packages() -> Check:

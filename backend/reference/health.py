@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from backend.db.changes import current_change
 from backend.db.tables import ControllerPulse, Run
-from backend.pages import plotly_version
 from backend.parts import PartsOf
 from backend.workers.queries import living_workers
 from worker.contract import VERSION
@@ -41,7 +40,6 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"]
     version: str
-    plotly: str
     database: str
     redis: str
     controller: ControllerHealth
@@ -56,7 +54,6 @@ def get_health(parts: PartsOf) -> Health:
     health = Health(
         status="ok",
         version=VERSION,
-        plotly=plotly_version(),
         database="ok",
         redis=_redis(parts.settings.redis_url),
         controller=ControllerHealth(alive=False, seen_at=None, set_aside=0),

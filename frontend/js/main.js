@@ -92,7 +92,7 @@ function connectPages(app, shell) {
 function start() {
   const runs = new RunStore();
   const live = new Live({ url: addresses.live, snapshot: () => loadRuns(runs) });
-  const plots = new Plots({ version: () => api.health().then((health) => health.plotly) });
+  const plots = new Plots();
   const router = new Router();
   const shell = createShell(document.getElementById("app"), { live });
   const app = { api, addresses, runs, live, plots, router, toasts: new Toasts(shell.toasts) };

@@ -18,11 +18,12 @@ const CONFIG = {
   toImageButtonOptions: { format: "svg", filename: "resdrop" },
 };
 
-/** `version` only names the copy that the browser keeps. */
-function load(version) {
+const LIBRARY = new URL("../vendor/plotly-basic-4.1.1.min.js", import.meta.url);
+
+function load() {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    script.src = `/vendor/plotly.min.js?v=${encodeURIComponent(version)}`;
+    script.src = LIBRARY;
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => {
       script.remove();
@@ -32,23 +33,16 @@ function load(version) {
   });
 }
 
-/** Makes charts. `version()` resolves to the version of the Plotly that is served. */
+/** Makes charts. */
 export class Plots {
-  #version;
   #library = null;
-
-  constructor({ version }) {
-    this.#version = version;
-  }
 
   /** Plotly, loaded when the first chart needs it; a failed load is tried again at the next call. */
   library() {
-    this.#library ??= this.#version()
-      .then(load)
-      .catch((error) => {
-        this.#library = null;
-        throw error;
-      });
+    this.#library ??= load().catch((error) => {
+      this.#library = null;
+      throw error;
+    });
     return this.#library;
   }
 

@@ -118,7 +118,7 @@ def redis_client(redis_socket: Path) -> Iterator[redis.Redis]:
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, redis_client: redis.Redis, redis_socket: Path) -> Settings:  # noqa: ARG001
     home = tmp_path / "home"
-    (home / "cache").mkdir(parents=True)
+    home.mkdir()
     return Settings(home=home, database_url=database_url, redis_url=f"unix://{redis_socket}?db=0", files=home / "files")
 
 
@@ -138,7 +138,6 @@ def shared_house(
 ) -> Iterator[House]:
     """One for all tests of a file that do not mind what the others leave behind; see `on_both` in house.py."""
     home = tmp_path_factory.mktemp("home")
-    (home / "cache").mkdir()
     redis_url, database_url = f"unix://{redis_socket}?db=0", new_database(getattr(request, "param", "sqlite"))
     house = House(Settings(home=home, database_url=database_url, redis_url=redis_url, files=home / "files"))
     with house.client:

@@ -39,7 +39,6 @@ def test_nothing_heavy_is_imported_for_the_first_page() -> None:
         "celery",
         "kombu",
         "alembic",
-        "plotly",
         "sklearn",
         "worker.jobs",
         "worker.engine",

@@ -15,7 +15,7 @@ from tests.api.house import QUICK, House
 
 RUNS = "/api/v1/runs"
 METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"]
-PATHS = ["/", "/static/js/main.js", "/vendor/plotly.min.js", RUNS, "/api/v1/live", "/api/v1/openapi.json", "/nothing"]
+PATHS = ["/", "/static/js/main.js", "/static/css/base.css", RUNS, "/api/v1/live", "/api/v1/openapi.json", "/nothing"]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ BENCHMARKS = {
     "gpu": "images a second, memory and share of the matrix rate of a GPU",
     "metrics": "milliseconds to read the curves of a long run, and the memory that leaves",
     "startup": "seconds until `resdrop up` answers with its page",
+    "page_load": "requests, bytes and time that a page costs to open, first and again",
     "paint_latency": "milliseconds from a point's measurement to its paint in the browser",
 }
 
