@@ -10,11 +10,16 @@ const UNSEEN_PAUSE_MS = 5000;
 const RETRY_MS = 5000;
 const MARKERS_BELOW = 40;
 
+// The buttons are those that stand here, whatever a later Plotly adds: nothing of a chart may leave the service.
 const CONFIG = {
   displaylogo: false,
   responsive: false,
   scrollZoom: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["resetScale2d"]],
+  showSendToCloud: false,
+  plotlyServerURL: "",
+  // Of maps, which no chart here is.
+  topojsonURL: "none",
   toImageButtonOptions: { format: "svg", filename: "resdrop" },
 };
 
@@ -185,7 +190,7 @@ function trace(curve, values, { isFaint }) {
   return {
     type: "scatter",
     mode: values.length < MARKERS_BELOW && !isFaint ? "lines+markers" : "lines",
-    name: curve.label,
+    name: literal(curve.label),
     // Plotly compares data by reference unless told otherwise; the arrays grow in place, so it is given copies.
     x: curve.x.slice(),
     y: values.slice(),
@@ -197,6 +202,9 @@ function trace(curve, values, { isFaint }) {
     connectgaps: false,
   };
 }
+
+/** Plotly makes elements, links among them, of tags in a text; a name that people gave to a run is shown as it is. */
+const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 function layout({ xTitle, xKey, yTitle, isLog, rangeMode }, { width, height }) {
   const theme = chartTheme();
