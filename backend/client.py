@@ -17,6 +17,8 @@ from typing import Any, Literal, Self
 
 import httpx
 
+from backend.transport import TransportProblem, http_client, proxy_for, shown
+
 #: One JSON object of the interface.
 Json = dict[str, Any]
 RunAction = Literal["pause", "resume", "stop", "clone"]
@@ -32,6 +34,10 @@ class Unreachable(ClientError):
     """Nothing answered at the address."""
 
 
+class CannotConnect(Unreachable):
+    """The address, the token or the environment's proxies allow no connection; says which, and the remedy."""
+
+
 class Refused(ClientError):
     """The service answered with a problem; `errors` has its sentences by field where input was at fault."""
 
@@ -44,13 +50,20 @@ class Refused(ClientError):
 class Client:
     """One connection to a service; close it, or use it as a context. Not to be shared between threads."""
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: float = 20.0) -> None:
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 20.0, is_own: bool = False) -> None:
+        """`is_own` says that the service runs on this machine, which is then reached without a proxy."""
         self.url = url.rstrip("/")
+        if token and not (token.isascii() and token.isprintable()):
+            raise CannotConnect(
+                "the token holds characters that no header can carry; give it as the service printed it"
+            )
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            self._http = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout)
-        except httpx.InvalidURL as error:
-            raise Unreachable(f"{url!r} is no address ({error}); write it as http://HOST:PORT") from error
+            self._http = http_client(self.url, base_path="/api/v1", headers=headers, timeout=timeout, is_own=is_own)
+        except TransportProblem as error:
+            raise CannotConnect(str(error)) from error
+        proxy = None if is_own else proxy_for(self.url)
+        self._through = f" through the proxy {shown(proxy)}" if proxy else ""
 
     def __enter__(self) -> Self:
         return self
@@ -222,8 +235,8 @@ class Client:
     def _answer(self, method: str, path: str, **parts: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **parts)
-        except httpx.TransportError as error:
-            raise Unreachable(f"nothing answers at {self.url} ({error})") from error
+        except httpx.RequestError as error:
+            raise Unreachable(f"nothing answers at {self.url}{self._through} ({error})") from error
         if answer.is_error:
             raise _refusal(answer)
         return answer

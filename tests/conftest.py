@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -12,6 +13,11 @@ from tests.support.browser import chromium
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# The tests speak to this machine alone, whatever proxies and certificates the tester's shell names.
+for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 # A shell that starts the tests in the background has Ctrl-C ignored, which the processes under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.client import Client, ClientError, Refused
+from backend.client import CannotConnect, Client, ClientError, Refused
 from backend.process.errors import CommandError
 from backend.process.home import Home
 
@@ -21,30 +21,33 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def connected(arguments: argparse.Namespace) -> Iterator[Client]:
     """A client of the service that was meant; what it refuses becomes a CommandError that names each field."""
-    url, token = _address(arguments)
+    url, token, is_own = _address(arguments)
     try:
-        with Client(url, token=token) as client:
+        with Client(url, token=token, is_own=is_own) as client:
             yield client
     except ClientError as error:
         raise CommandError(refusal(error)) from error
 
 
-def _address(arguments: argparse.Namespace) -> tuple[str, str | None]:
+def _address(arguments: argparse.Namespace) -> tuple[str, str | None, bool]:
+    """Where it answers, its token, and whether it runs on this machine."""
     given = arguments.url or os.environ.get("RESDROP_URL")
     token = os.environ.get("RESDROP_TOKEN")
     if given:
-        return (given if "://" in given else f"http://{given}"), token
+        return (given if "://" in given else f"http://{given}"), token, False
     home = Home.chosen(arguments.home)
     address = home.address()
     if address is None:
         raise CommandError(
             f"No ResDrop is running on {home.path}; start it with `resdrop up`, or name another's address with --url."
         )
-    return address.url, token or home.token()
+    return address.url, token or home.token(), True
 
 
 def refusal(error: ClientError) -> str:
     """One line for what was refused, and below it one for each field at fault."""
+    if isinstance(error, CannotConnect):
+        return f"{str(error)[:1].upper()}{str(error)[1:]}."
     if not isinstance(error, Refused):
         return f"{str(error)[:1].upper()}{str(error)[1:]}. Is ResDrop running? `resdrop status` tells."
     lines = [str(error)]

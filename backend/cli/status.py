@@ -48,7 +48,8 @@ def _part(event: Event) -> dict[str, Any]:
 def _ask(address: Address, home: Home) -> tuple[dict[str, Any], str]:
     """What the service says of itself, and a complaint where it does not."""
     try:
-        with Client(address.url, token=os.environ.get("RESDROP_TOKEN") or home.token(), timeout=5) as client:
+        token = os.environ.get("RESDROP_TOKEN") or home.token()
+        with Client(address.url, token=token, timeout=5, is_own=True) as client:
             return {"health": client.health(), "workers": client.workers(), "queue": client.queue()}, ""
     except ClientError as error:
         return {}, refusal(error)

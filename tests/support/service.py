@@ -46,7 +46,7 @@ class Service:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.api = httpx.Client(base_url=f"{self.url}/api/v1", timeout=20)
+        self.api = httpx.Client(base_url=f"{self.url}/api/v1", timeout=20, trust_env=False)
         self._environment = environment or {}
         self._up: subprocess.Popen[bytes] | None = None
         self._output = home.parent / f"{home.name}.up.log"
