@@ -153,6 +153,7 @@ def refusals(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         unknown = item["type"] == "extra_forbidden" and "config" not in loc[:-1]
         while len(loc) > 1 and loc[0] in _PLACES:
             loc = loc[1:]
-        message = f"there is no field {loc[-1]!r} here" if unknown else item["msg"]
+        told = f"there is no field {loc[-1]!r} here; GET /api/v1/openapi.json has those there are"
+        message = told if unknown else item["msg"]
         named.append({**item, "loc": tuple(loc), "msg": message, "type": "setting" if unknown else item["type"]})
     return sentences_by_field(named)

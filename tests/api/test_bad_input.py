@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,28 @@ from hypothesis import strategies as st
 
 from backend.settings import Settings
 from tests.api.house import QUICK, House
+from tests.support.validation import assert_in_own_words
 
 HUGE = 10**400
 
 # The field that is named, and a part of what is said of it.
 BAD_CONFIGS: list[tuple[dict[str, Any], str, str]] = [
-    ({"epochs": 0}, "epochs", "greater than or equal to 1"),
+    ({"epochs": 0}, "epochs", "give 1 or more"),
     ({"epochs": "many"}, "epochs", "'many'"),
     ({"epochs": 2.5}, "epochs", "2.5"),
-    ({"epochs": HUGE}, "epochs", "less than or equal to 10000"),
-    ({"epochs": None}, "epochs", "None"),
+    ({"epochs": HUGE}, "epochs", "give 10000 or less"),
+    ({"epochs": None}, "epochs", "null"),
     ({"epochs": [1]}, "epochs", "[1]"),
     ({"batch": 4096}, "batch", "lower it to 1437 or less"),
-    ({"batch": -1}, "batch", "greater than or equal to 2"),
+    ({"batch": -1}, "batch", "give 2 or more"),
     ({"lr": float("nan")}, "lr", "finite"),
     ({"lr": float("inf")}, "lr", "finite"),
-    ({"lr": 1e308}, "lr", "less than or equal to 100"),
-    ({"lr": -0.1}, "lr", "greater than 0"),
-    ({"pL": 0}, "pL", "greater than 0"),
-    ({"pL": 1.1}, "pL", "less than or equal to 1"),
-    ({"seed": 2**63}, "seed", "less than or equal to 9223372036854775807"),
-    ({"seed": -1}, "seed", "greater than or equal to 0"),
+    ({"lr": 1e308}, "lr", "give 100 or less"),
+    ({"lr": -0.1}, "lr", "give more than 0"),
+    ({"pL": 0}, "pL", "give more than 0"),
+    ({"pL": 1.1}, "pL", "give 1 or less"),
+    ({"seed": 2**63}, "seed", "give 9223372036854775807 or less"),
+    ({"seed": -1}, "seed", "give 0 or more"),
     ({"depth": 19}, "depth", "19"),
     ({"depth": 50, "image_size": 16}, "image_size", "take 32 or more"),
     ({"dataset": "mnist"}, "dataset", "'mnist'"),
@@ -51,7 +53,7 @@ BAD_CONFIGS: list[tuple[dict[str, Any], str, str]] = [
 
 BAD_BODIES: list[tuple[Any, str, str]] = [
     ({}, "config", "config is required"),
-    ({"config": None}, "config", "None"),
+    ({"config": None}, "config", "null"),
     ({"config": []}, "config", "[]"),
     ({"config": "x"}, "config", "'x'"),
     ({"config": QUICK, "epochs": 3}, "epochs", "there is no field 'epochs' here"),
@@ -59,7 +61,7 @@ BAD_BODIES: list[tuple[Any, str, str]] = [
     ({"config": QUICK, "name": "a\0b"}, "name", "control character"),
     ({"config": QUICK, "name": "a\nb"}, "name", "control character"),
     ({"config": QUICK, "name": 5}, "name", "5"),
-    ({"config": QUICK, "name": "\ud800"}, "name", "unicode"),
+    ({"config": QUICK, "name": "\ud800"}, "name", "surrogate"),
     ({"config": QUICK, "tags": [f"t{n}" for n in range(21)]}, "tags", "at most 20"),
     ({"config": QUICK, "tags": ["x" * 41]}, "tags", "at most 40"),
     ({"config": QUICK, "tags": [""]}, "tags", "at least 1"),
@@ -73,19 +75,19 @@ BAD_COMPARISONS: list[tuple[dict[str, Any], str, str]] = [
     ({"seeds": []}, "seeds", "at least 1"),
     ({"seeds": [0, 0]}, "seeds", "there twice"),
     ({"seeds": list(range(51))}, "seeds", "at most 50"),
-    ({"seeds": [-1]}, "seeds", "greater than or equal to 0"),
-    ({"seeds": [2**64]}, "seeds", "less than or equal to"),
+    ({"seeds": [-1]}, "seeds", "give 0 or more"),
+    ({"seeds": [2**64]}, "seeds", "give 9223372036854775807 or less"),
     ({"seeds": 3}, "seeds", "list"),
     ({"mode": "fast"}, "mode", "'fast'"),
     ({"factor": "lr"}, "factor", "there is no field 'factor' here"),
-    ({"config": {"epochs": 0}}, "epochs", "greater than or equal to 1"),
+    ({"config": {"epochs": 0}}, "epochs", "give 1 or more"),
 ]
 
 BAD_QUERIES: list[tuple[str, str, str]] = [
-    ("/runs?limit=0", "limit", "greater than or equal to 1"),
-    ("/runs?limit=501", "limit", "less than or equal to 500"),
+    ("/runs?limit=0", "limit", "give 1 or more"),
+    ("/runs?limit=501", "limit", "give 500 or less"),
     ("/runs?limit=x", "limit", "'x'"),
-    (f"/runs?limit={HUGE}", "limit", "less than or equal to 500"),
+    (f"/runs?limit={HUGE}", "limit", "give 500 or less"),
     ("/runs?cursor=x", "cursor", "cursor is not one of this list"),
     ("/runs?cursor=bnVsbA", "cursor", "cursor is not one of this list"),
     ("/runs?sort=-created_at&cursor=WyItY3JlYXRlZF9hdCIsIDUsICJ4Il0", "cursor", "cursor is not one of this list"),
@@ -93,16 +95,16 @@ BAD_QUERIES: list[tuple[str, str, str]] = [
     ("/runs?status=dead", "status", "status 'dead' is none; take of queued"),
     ("/runs?status=,", "status", "status ',' is none"),
     ("/runs?stat=dead", "stat", "there is no field 'stat' here"),
-    ("/runs?q=%00", "q", "pattern"),
-    ("/runs?tag=%00", "tag", "pattern"),
+    ("/runs?q=%00", "q", "does not have the form"),
+    ("/runs?tag=%00", "tag", "does not have the form"),
     ("/compare?runs=", "runs", "name 1 to 100"),
     ("/compare", "runs", "runs is required"),
     ("/runs/RUN/metrics?x=colour", "x", "'colour'"),
-    ("/runs/RUN/metrics?max_points=3", "max_points", "greater than or equal to 10"),
-    ("/runs/RUN/metrics?since=-1", "since", "greater than or equal to 0"),
+    ("/runs/RUN/metrics?max_points=3", "max_points", "give 10 or more"),
+    ("/runs/RUN/metrics?since=-1", "since", "give 0 or more"),
     ("/runs/RUN/metrics?names=%00", "names", "is no metric"),
-    ("/runs/RUN/logs?after=-1", "after", "greater than or equal to 0"),
-    ("/runs/RUN/logs?limit=0", "limit", "greater than or equal to 1"),
+    ("/runs/RUN/logs?after=-1", "after", "give 0 or more"),
+    ("/runs/RUN/logs?limit=0", "limit", "give 1 or more"),
     ("/live?runs=" + ",".join("r" for _ in range(201)), "runs", "watch 200 or fewer"),
 ]
 
@@ -166,6 +168,7 @@ def assert_refused(answer: httpx.Response, field: str, said: str) -> None:
     problem = answer.json()
     assert list(problem["errors"]) == [field]
     assert said in " ".join(problem["errors"][field])
+    assert_in_own_words(answer.text)
     assert problem["status"] == 422
     assert problem["type"] == "urn:resdrop:problem:bad-input"
 
@@ -213,6 +216,50 @@ def test_actions(house: House) -> None:
 def test_queries(house: House) -> None:
     for path, field, said in BAD_QUERIES:
         assert_refused(send(house, "GET", path.replace("RUN", run_id(house))), field, said)
+
+
+ODD_TEXTS = ["", "x", "-1", "0", "1.5", "1e999", "9" * 400, "null", "a" * 5000, "%00", "%ED%A0%80", ","]
+ODD_VALUES: list[Any] = [None, True, -1, 0, 1.5, 10**30, float("nan"), "", "x", "x" * 25_000, "\ud800", [], [None], {}]
+
+
+def test_no_parameter_is_refused_in_pydantics_words(house: House) -> None:
+    for path, operation in operations(house, "get"):
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] != "query":
+                continue
+            for text in ODD_TEXTS:
+                assert_told_in_own_words(send(house, "GET", f"{path}?{parameter['name']}={text}"))
+        assert_told_in_own_words(send(house, "GET", f"{path}?nothing_of_the_kind=1"))
+
+
+def test_no_body_is_refused_in_pydantics_words(house: House) -> None:
+    for method in ("post", "patch"):
+        for path, operation in operations(house, method):
+            for body in bodies(house, operation):
+                assert_told_in_own_words(send(house, method.upper(), path, body))
+
+
+def operations(house: House, method: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Those that the description of the interface has, but for the stream; every id in a path is one of nothing."""
+    for path, methods in house.app.openapi()["paths"].items():
+        if method in methods and not path.endswith("/live"):
+            yield re.sub(r"\{\w+\}", "nothing", path.removeprefix("/api/v1")), methods[method]
+
+
+def bodies(house: House, operation: dict[str, Any]) -> Iterator[Any]:
+    """Nothing at all, what is no object, and for each field odd values of it; none is one that would be accepted."""
+    if "requestBody" not in operation:
+        return
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    fields = house.app.openapi()["components"]["schemas"][reference.rsplit("/", 1)[-1]]["properties"]
+    yield from (odd for odd in ODD_VALUES if not isinstance(odd, dict | None))
+    yield from ({field: odd, "nothing_of_the_kind": 1} for field in fields for odd in ODD_VALUES)
+
+
+def assert_told_in_own_words(answer: httpx.Response) -> None:
+    assert answer.status_code < 500, answer.text
+    if answer.status_code >= 400:
+        assert_in_own_words(answer.text)
 
 
 def test_what_is_not_there(house: House) -> None:

@@ -30,7 +30,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"data_dir": "signs"}, "data_dir", "data_dir 'signs' is not an absolute path; begin it with /"),
     ({"data_dir": "/a\0b"}, "data_dir", "not an absolute path"),
     ({"data_dir": "/" + "x" * 5000}, "data_dir", "at most 4096"),
-    ({"data_dir": None}, "data_dir", "None"),
+    ({"data_dir": None}, "data_dir", "null"),
     ({"root": "/data"}, "root", "there is no field 'root' here"),
 ]
 

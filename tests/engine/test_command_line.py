@@ -100,7 +100,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"epochs": 0}, "epochs: epochs '0': input should be greater"),
+        ({"epochs": 0}, "epochs: epochs '0' is below 1; give 1 or more"),
         ({"lr": "fast"}, "lr: lr 'fast'"),
         ({"batch": 4096}, "batch: batch 4096 exceeds the 1437 training images of digits; lower it to 1437 or less"),
         ({"dataset": "imagefolder"}, "data_dir: imagefolder needs data_dir"),
