@@ -182,13 +182,14 @@ class Client:
         self,
         config: Mapping[str, Any],
         *,
-        seeds: Sequence[int] = (0,),
+        seeds: Sequence[int] | str = (0,),
         mode: Literal["sequential", "parallel"] = "sequential",
         name: str | None = None,
         idempotency_key: str | None = None,
     ) -> Json:
-        """Launches a baseline and its stochastic-depth twin for each seed."""
-        body = {"config": dict(config), "seeds": list(seeds), "mode": mode, "name": name}
+        """Launches a baseline and its stochastic-depth twin for each seed; `seeds` may be a text such as "0-4"."""
+        named = seeds if isinstance(seeds, str) else list(seeds)
+        body = {"config": dict(config), "seeds": named, "mode": mode, "name": name}
         return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
 
     def comparisons(self) -> list[Json]:

@@ -11,6 +11,7 @@ from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import say, say_json, say_table
 from backend.client import Client
 from backend.process.errors import CommandError
+from worker.contract.options import seeds_option
 
 #: What makes the pairs is not for the configuration to say.
 _SET_BY_PAIR = {"seed": "name the seeds with --seeds", "sd": "each seed gets a run without and one with it"}
@@ -24,7 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Launch a baseline and its stochastic-depth twin, alike in all else, for each seed.",
     )
     add_service_options(create)
-    create.add_argument("--seeds", type=_seeds, default=[0], metavar="N,N,...", help="one pair each (default: 0)")
+    create.add_argument(
+        "--seeds",
+        type=seeds_option,
+        default=[0],
+        metavar="SEEDS",
+        help="one pair each, such as 0-4 or 0,2,5-7 (default: 0)",
+    )
     create.add_argument("--mode", choices=("sequential", "parallel"), default="sequential", help="%(default)s")
     add_launch_options(create)
     create.set_defaults(carry_out=_create)
@@ -40,13 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report.add_argument("id")
     report.add_argument("--out", type=Path, metavar="FILE", help="where to (default: resdrop-ID.html here)")
     report.set_defaults(carry_out=_report)
-
-
-def _seeds(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds; write whole numbers from 0, such as 0,1,2")
-    return [int(part) for part in parts]
 
 
 def run(arguments: argparse.Namespace) -> int:

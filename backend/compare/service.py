@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
 from backend.db.tables import Comparison, Run
 from backend.runs.configs import check_config
 from backend.runs.creation import NewRow, insert_run, new_id
-from backend.runs.inputs import MAX_NAME, Body, Name
+from backend.runs.inputs import MAX_NAME, Body, Name, Seeds
 from worker.contract.config import RunConfig
 
 FACTOR = "sd"
-MOST_SEEDS = 50
 #: The factor's values, in the order in which they are trained.
 ARMS = {"baseline": False, "sd": True}
 _ARM_TITLES = {"baseline": "baseline", "sd": "stochastic depth"}
@@ -31,24 +28,12 @@ class Mode(StrEnum):
     PARALLEL = "parallel"
 
 
-def _distinct(seeds: list[int]) -> list[int]:
-    twice = next((seed for index, seed in enumerate(seeds) if seed in seeds[:index]), None)
-    if twice is not None:
-        raise PydanticCustomError("seed_twice", "Seed {seed} is there twice; leave one out", {"seed": twice})
-    return seeds
-
-
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-
-
 class NewComparison(Body):
     """`sd` and `seed` of the configuration are passed over: the comparison sets them."""
 
     name: Name | None = None
     config: RunConfig
-    seeds: Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS), AfterValidator(_distinct)] = Field(
-        default=[0]
-    )
+    seeds: Seeds = Field(default=[0])
     mode: Mode = Mode.SEQUENTIAL
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from worker.contract.config import RunConfig
+from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, PATTERN, SeedsRefused, seeds_of
 
 MAX_NAME = 200
 MAX_TAGS = 20
@@ -37,6 +38,13 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
+def _as_seeds(value: object) -> list[int]:
+    try:
+        return seeds_of(value)
+    except SeedsRefused as refusal:
+        raise PydanticCustomError("setting", "{text}", {"text": str(refusal), "field": "seeds"}) from refusal
+
+
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(_is_text)]
 GivenName = Annotated[Name, StringConstraints(min_length=1)]
 Tag = Annotated[
@@ -44,6 +52,12 @@ Tag = Annotated[
 ]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
 Notes = Annotated[str, StringConstraints(max_length=MAX_NOTES), AfterValidator(_is_prose)]
+
+_Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+_SeedText = Annotated[str, Field(pattern=PATTERN, examples=["0-4", "0, 2, 5-7"])]
+#: As a client may send them: a list, or a text that names ranges too.
+_SentSeeds = Annotated[list[_Seed | _SeedText], Field(min_length=1, max_length=MOST_SEEDS)] | _SeedText
+Seeds = Annotated[list[int], BeforeValidator(_as_seeds, json_schema_input_type=_SentSeeds)]
 
 
 class Body(BaseModel):
@@ -70,5 +84,11 @@ class RunEdit(Body):
         return self.model_dump(exclude_none=True)
 
 
-class NewConfig(Body):
+class Draft(Body):
+    """What is about to be launched, as a run or as a comparison; only the configuration has to be there."""
+
+    name: Name | None = None
+    tags: Tags = []
+    notes: Notes = ""
+    seeds: Seeds = Field(default=[0])
     config: RunConfig

@@ -17,7 +17,7 @@ from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, Parts, PartsOf
 from backend.runs.configs import CheckedConfig, check_config
 from backend.runs.files import checkpoint_path, delete_files
-from backend.runs.inputs import Body, NewConfig, NewRun, RunEdit
+from backend.runs.inputs import Body, Draft, NewRun, RunEdit
 from backend.runs.queries import (
     CheckpointView,
     EventView,
@@ -104,9 +104,10 @@ def post_run(parts: PartsOf, once: OnceOf, new: NewRun, response: Response) -> R
 
 
 @router.post("/runs/check", summary="Check a configuration without launching it")
-def post_check(database: DatabaseOf, new: NewConfig) -> CheckedConfig:
+def post_check(database: DatabaseOf, draft: Draft) -> CheckedConfig:
+    """What launching it would say, name, tags, notes and seeds included; nothing is kept of it."""
     with database.read() as session:
-        return check_config(session, new.config)
+        return check_config(session, draft.config)
 
 
 @router.post("/runs/actions", status_code=202, summary="Do the same with several runs")

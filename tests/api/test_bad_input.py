@@ -72,12 +72,20 @@ BAD_BODIES: list[tuple[Any, str, str]] = [
 ]
 
 BAD_COMPARISONS: list[tuple[dict[str, Any], str, str]] = [
-    ({"seeds": []}, "seeds", "at least 1"),
-    ({"seeds": [0, 0]}, "seeds", "there twice"),
-    ({"seeds": list(range(51))}, "seeds", "at most 50"),
-    ({"seeds": [-1]}, "seeds", "give 0 or more"),
-    ({"seeds": [2**64]}, "seeds", "give 9223372036854775807 or less"),
-    ({"seeds": 3}, "seeds", "list"),
+    ({"seeds": []}, "seeds", "no seed is named"),
+    ({"seeds": ""}, "seeds", "no seed is named"),
+    ({"seeds": [0, 0]}, "seeds", "seed 0 is named twice; leave one out"),
+    ({"seeds": "0, 0-2"}, "seeds", "seed 0 is named twice; leave one out"),
+    ({"seeds": list(range(51))}, "seeds", "51 seeds are named and a comparison has at most 50; name fewer"),
+    ({"seeds": "0-999999999"}, "seeds", "1000000000 seeds are named"),
+    ({"seeds": [-1]}, "seeds", "seed '-1' is neither a whole number of 0 or more nor a range of them"),
+    ({"seeds": "0:4"}, "seeds", "seed '0:4' is neither"),
+    ({"seeds": "4-0"}, "seeds", "the range 4-0 of seeds ends before it begins; write 0-4"),
+    ({"seeds": [2**64]}, "seeds", "exceeds 9223372036854775807; give that or less"),
+    ({"seeds": 3}, "seeds", "seeds 3 names none; send a list of whole numbers"),
+    ({"seeds": None}, "seeds", "seeds null names none"),
+    ({"seeds": [True]}, "seeds", "seed 'true' is neither"),
+    ({"name": "x" * 201}, "name", "name has 201 characters; give at most 200"),
     ({"mode": "fast"}, "mode", "'fast'"),
     ({"factor": "lr"}, "factor", "there is no field 'factor' here"),
     ({"config": {"epochs": 0}}, "epochs", "give 1 or more"),
@@ -192,6 +200,14 @@ def test_bodies_of_a_run(house: House) -> None:
 def test_bodies_of_a_comparison(house: House) -> None:
     for body, field, said in BAD_COMPARISONS:
         assert_refused(send(house, "POST", "/comparisons", {"config": QUICK} | body), field, said)
+
+
+def test_a_check_tells_of_name_tags_notes_and_seeds_too(house: House) -> None:
+    told = [*BAD_BODIES, *(bad for bad in BAD_COMPARISONS if bad[1] in ("name", "seeds", "epochs"))]
+    for body, field, said in told:
+        assert_refused(send(house, "POST", "/runs/check", {"config": QUICK} | body if body else body), field, said)
+    whole = {"config": QUICK, "name": "a", "tags": ["b"], "notes": "c", "seeds": "0-4"}
+    assert send(house, "POST", "/runs/check", whole).status_code == 200
 
 
 def test_edits(house: House) -> None:

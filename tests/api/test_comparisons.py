@@ -46,6 +46,11 @@ def test_twins_differ_in_nothing_but_stochastic_depth(house: House) -> None:
     assert (baseline["arm"], baseline["comparison_id"]) == ("baseline", made["id"])
 
 
+def test_seeds_may_be_named_by_ranges(house: House) -> None:
+    for seeds in ("0-1, 3", ["0-1", 3]):
+        assert [run["seed"] for run in launch(house, seeds=seeds)["runs"]] == [0, 0, 1, 1, 3, 3]
+
+
 def test_sequential_runs_wait_for_each_other(house: House) -> None:
     ids = [run["id"] for run in launch(house, seeds=[0, 1])["runs"]]
     runs = [house.api.run(run_id) for run_id in ids]

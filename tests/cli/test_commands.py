@@ -83,8 +83,8 @@ def test_a_refused_setting_is_named_with_its_limit_and_nothing_is_launched(
         (["runs", "list", "--status", "asleep"], "asleep"),
         (["runs", "show", "../health"], "../health"),
         (["runs", "pause", "r_nothing"], "r_nothing"),
-        (["comparisons", "create", "--seeds", "0,x"], "'0,x' is no list of seeds"),
-        (["comparisons", "create", "--preset", "demo", "--seeds", "1,1"], "seeds"),
+        (["comparisons", "create", "--seeds", "0,x"], "seed 'x' is neither a whole number"),
+        (["comparisons", "create", "--preset", "demo", "--seeds", "1,1"], "seed 1 is named twice; leave one out"),
         (["comparisons", "show", "c_nothing"], "c_nothing"),
         (["datasets", "add", "signs", "--dataset", "imagefolder"], "--data-dir"),
         (
@@ -109,7 +109,7 @@ def test_bad_input_gets_one_clear_sentence(service: RunningUp, arguments: list[s
 
 
 def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:
-    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3,5", "--name", "two seeds")
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3, 5-6", "--name", "two seeds")
     assert done.returncode == 0, done.stderr
     comparison_id = done.stdout.split()[0]
     shown = json.loads(resdrop(service, "comparisons", "show", "--json", comparison_id).stdout)
@@ -118,6 +118,8 @@ def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -
         (3, "sd"),
         (5, "baseline"),
         (5, "sd"),
+        (6, "baseline"),
+        (6, "sd"),
     ]
     assert comparison_id in resdrop(service, "comparisons", "list").stdout
 

@@ -22,6 +22,7 @@ from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
 from worker.engine.compare.arms import typed
 from worker.engine.sinks.history import read_history
+from worker.engine.verbs import compare
 
 SETTINGS = {name: value for name, value in TINY.items() if name not in ("sd", "seed")} | {
     "epochs": 3,
@@ -237,11 +238,31 @@ def test_each_run_is_given_the_settings_of_the_comparison(dataset: str, depth: i
     assert RunConfig.model_validate(given_settings(parser.parse_args(typed(config)))) == config
 
 
-@pytest.mark.parametrize("seeds", ["", "one", "1,1", "1,,2"])
-def test_seeds_that_are_none_are_refused(tmp_path: Path, seeds: str) -> None:
+@pytest.mark.parametrize(
+    ("seeds", "complaint"),
+    [
+        ("", "no seed is named"),
+        ("one", "seed 'one' is neither a whole number of 0 or more nor a range of them"),
+        ("1,1", "seed 1 is named twice; leave one out"),
+        ("1,,2", "seed '' is neither"),
+        ("4-0", "the range 4-0 of seeds ends before it begins; write 0-4"),
+        ("0-50", "51 seeds are named and a comparison has at most 50; name fewer"),
+    ],
+)
+def test_seeds_that_are_none_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seeds: str, complaint: str
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["compare", "--out", str(tmp_path), "--seeds", seeds])
     assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_seeds_may_be_a_range() -> None:
+    parser = argparse.ArgumentParser()
+    compare.add(parser.add_subparsers())
+    arguments = parser.parse_args(["compare", "--out", "pairs", "--seeds", "0, 2, 5-7"])
+    assert arguments.seeds == [0, 2, 5, 6, 7]
 
 
 def test_begun_afresh_only_the_comparison_is_deleted(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.frontend.conftest import Run
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.names import Metric
+from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, SeedsRefused, parse_seeds
 from worker.contract.status import TRANSITIONS, Actor, RunStatus
 
 pytestmark = pytest.mark.browser
@@ -84,3 +87,41 @@ def test_what_is_no_number_is_sent_as_it_was_typed(run: Run) -> None:
         "momentum": "",
         "image_size": None,
     }
+
+
+def read(text: str) -> tuple[list[int], str | None]:
+    try:
+        return parse_seeds(text), None
+    except SeedsRefused as refusal:
+        return [], str(refusal)
+
+
+def test_seeds_are_read_as_the_service_and_the_command_lines_read_them(run: Run) -> None:
+    rolled = random.Random(0)
+    pieces = [
+        *"0123456789--,, ;",
+        "\u2013",
+        "\u00a0",
+        "\t",
+        "\u202e",
+        "\ufeff",
+        "\x85",
+        "\x00",
+        "\U0001f600",
+        "é",
+        "x",
+        ".",
+    ]
+    texts = ["".join(rolled.choices(pieces, k=rolled.randrange(10))) for _ in range(3000)]
+    texts += ["0-4", "0, 2, 5-7", "0-49", "0-50", "4-0", "9" * 5000, "x" * 60, "\ud800", f"{LARGEST_SEED}"]
+    texts += [f"{LARGEST_SEED + 1}", f"{LARGEST_SEED - 1}-{LARGEST_SEED}", "0-" + "9" * 18, "1, 0-3"]
+    parse = "(m, texts) => texts.map(text => { const {seeds, problem} = m.parseSeeds(text); "
+    parse += "return [seeds.map(String), problem]; })"
+    found = run("seeds", parse, texts)
+    for text, (seeds, problem) in zip(texts, found, strict=True):
+        assert ([int(seed) for seed in seeds], problem) == read(text), repr(text)
+    assert sum(problem is None for _, problem in found) > 100
+
+
+def test_the_page_names_the_same_limits_of_seeds(run: Run) -> None:
+    assert run("seeds", "m => [String(m.LARGEST_SEED), m.MOST_SEEDS]") == [str(LARGEST_SEED), MOST_SEEDS]

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from worker.contract.datasets import DatasetName, default_flip, default_image_size
 from worker.contract.fitting import conflicts, doubts
+from worker.contract.seeds import LARGEST_SEED
 
 
 class Depth(IntEnum):
@@ -312,7 +313,7 @@ class RunConfig(BaseModel):
     )
 
     seed: int = _setting(
-        EXECUTION, "Seed", "Fixes weights, order, crops and gates; twins share it.", default=0, ge=0, le=2**63 - 1
+        EXECUTION, "Seed", "Fixes weights, order, crops and gates; twins share it.", default=0, ge=0, le=LARGEST_SEED
     )
     device: Device = _setting(EXECUTION, "Device", "auto takes a GPU where there is one.", default=Device.AUTO)
     devices: int = _setting(

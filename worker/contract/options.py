@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.presets import PRESETS, Preset
+from worker.contract.seeds import SeedsRefused, parse_seeds
 
 UNSET = argparse.SUPPRESS
 
@@ -68,6 +69,14 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Only what was typed, for laying over a preset or the defaults; "none" or an empty text is the default."""
     typed = {name: value for name, value in vars(arguments).items() if name in RunConfig.model_fields}
     return {name: None if value in ("", "none") else value for name, value in typed.items()}
+
+
+def seeds_option(text: str) -> list[int]:
+    """The `type` of an option that names the seeds of a comparison."""
+    try:
+        return parse_seeds(text)
+    except SeedsRefused as refusal:
+        raise argparse.ArgumentTypeError(str(refusal)) from None
 
 
 def _members(field: FieldInfo) -> list[Any]:

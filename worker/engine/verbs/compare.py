@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from worker.contract.options import add_config_options
+from worker.contract.options import add_config_options, seeds_option
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
@@ -18,7 +18,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Train a baseline and its twin with stochastic depth for each seed, and compare them: a table, "
         "paired differences, report.html and comparison.csv. Ctrl-C leaves checkpoints; the same command goes on.",
         usage="%(prog)s [-h] --out FOLDER [--mode MODE]\n"
-        "    [--gpu_split] [--seeds 0,1,2] [--preset NAME] [--fresh]\n    [--SETTING VALUE ...]",
+        "    [--gpu_split] [--seeds 0-4] [--preset NAME] [--fresh]\n    [--SETTING VALUE ...]",
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_compare)
@@ -36,7 +36,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="with --mode parallel: insist on GPUs of its own for each run, and refuse to share one",
     )
     parser.add_argument(
-        "--seeds", type=_seeds, metavar="0,1,2", help="a pair is trained for each (default: the one seed of --seed)"
+        "--seeds",
+        type=seeds_option,
+        metavar="SEEDS",
+        help="a pair is trained for each, such as 0-4 or 0,2,5-7 (default: the one seed of --seed)",
     )
     add_preset_option(parser)
     parser.add_argument("--fresh", action="store_true", help="delete a comparison that the folder holds, begin anew")
@@ -49,7 +52,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from worker.engine.compare.folder import ComparisonFolder, Design
 
     config = asked_config(arguments)
-    seeds = arguments.seeds or (config.seed,)
+    seeds = tuple(arguments.seeds or [config.seed])
     design = Design(mode=arguments.mode, gpu_split=arguments.gpu_split, seeds=seeds, config=config)
     arms_of(config, seeds=seeds, root=arguments.out)
     ComparisonFolder(arguments.out).refuse_strangers()
@@ -58,13 +61,3 @@ def _compare(arguments: argparse.Namespace) -> int:
         from worker.engine.compare.command import run
 
     return run(design, out=arguments.out, fresh=arguments.fresh)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        seeds = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers such as 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"{text} names a seed twice; each makes one pair")
-    return seeds
