@@ -10,6 +10,15 @@ export function loadDraft(source) {
   }
 }
 
+/** The starting point of the draft that is kept, if there is one. */
+export function draftSource() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY))?.source ?? null;
+  } catch {
+    return null;
+  }
+}
+
 export function saveDraft(draft) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(draft));

@@ -77,14 +77,6 @@ export function textsOf(fields, config = {}) {
   return Object.fromEntries(fields.map(({ name, default: fallback }) => [name, typed(config[name] ?? fallback)]));
 }
 
-/** "0, 1 2" -> [0, 1, 2]; what is no whole number stays text, for the service to refuse by name. */
-export function seedsOf(text) {
-  return text
-    .split(/[\s,;]+/)
-    .filter(Boolean)
-    .map((part) => (/^\d+$/.test(part) ? asNumber(part) : part));
-}
-
 /** "a, b" -> ["a", "b"] */
 export function tagsOf(text) {
   return [

@@ -1,20 +1,39 @@
-import { seedsOf, tagsOf } from "./form.js";
+import { tagsOf } from "./form.js";
+import { parseSeeds } from "./seeds.js";
 
 /** What a comparison sets itself in each of its runs; the form's own values for these don't count then. */
 export const SET_BY_PAIR = ["sd", "seed"];
 
 export const KINDS = { one: "One run", pair: "Baseline + SD" };
 
-/** The configuration to check: of a pair the SD twin, since it can only have more to warn of. */
-export function checkedConfig({ kind, config }) {
-  return kind === "pair" ? { ...config, sd: true } : config;
-}
-
 /** The body of `POST /runs` or `POST /comparisons`; a comparison has no tags and notes of its own. */
 export function launchBody({ kind, config, meta }) {
   const name = meta.name.trim() || undefined;
-  if (kind === "pair") return { name, config, seeds: seedsOf(meta.seeds), mode: meta.mode };
+  if (kind === "pair") return { name, config: pairConfig(config), seeds: sentSeeds(meta.seeds), mode: meta.mode };
   return { name, config, tags: tagsOf(meta.tags), notes: meta.notes.trim() };
+}
+
+/** The body of `POST /runs/check`: of a pair the SD twin, since it can only have more to warn of. */
+export function draftOf({ kind, config, meta }) {
+  const { mode: _, ...body } = launchBody({ kind, config, meta });
+  return kind === "pair" ? { ...body, config: { ...body.config, sd: true } } : body;
+}
+
+/** "Launch 6 runs (3 pairs)", as far as the seeds can be read. */
+export function launchLabel({ kind, meta }) {
+  if (kind !== "pair") return "Launch run";
+  const { length: pairs } = parseSeeds(meta.seeds).seeds;
+  return pairs ? `Launch ${2 * pairs} runs (${pairs} pair${pairs > 1 ? "s" : ""})` : "Launch pairs";
+}
+
+/** Seeds that cannot be read go to the service as they were typed, and it says why not. */
+function sentSeeds(text) {
+  const { seeds, problem } = parseSeeds(text);
+  return problem ? text : seeds;
+}
+
+function pairConfig(config) {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !SET_BY_PAIR.includes(name)));
 }
 
 /** One key for each distinct body, so that sending the same thing again launches nothing twice. */

@@ -57,6 +57,10 @@ export function createConfigForm(answer) {
         .filter(([name]) => !byName.has(name))
         .flatMap(([, sentences]) => sentences);
     },
+    /** See field.js; `changed` are the names of those whose value is another. */
+    expectAnswer(changed) {
+      for (const one of fields) one.expectAnswer({ isChanged: changed.has(one.field.name) });
+    },
     /** The first field, in the order on the page, that has an error. */
     firstWrong: (errors) => fields.find((one) => errors[one.field.name])?.field.name,
     showDefaults(derived) {

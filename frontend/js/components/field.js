@@ -82,8 +82,14 @@ export function createField(field) {
     },
     showErrors(sentences = []) {
       setText(error, sentences.join(" "));
+      node.classList.remove("field--asking");
       setAttribute(input, "aria-invalid", sentences.length ? "true" : null);
       node.classList.toggle("field--wrong", sentences.length > 0);
+    },
+    /** The service is being asked anew: what it said of a value that is no longer there is gone, the rest is faint. */
+    expectAnswer({ isChanged }) {
+      if (isChanged) this.showErrors();
+      else node.classList.add("field--asking");
     },
     disable(isDisabled) {
       input.disabled = isDisabled;

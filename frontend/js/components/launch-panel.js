@@ -2,8 +2,6 @@ import { setting } from "../format.js";
 import { element, fill, html, refs, setAttribute, setText } from "../html.js";
 import { icon } from "../icons.js";
 
-const LABELS = { one: "Launch run", pair: "Launch pair" };
-
 const panel = () => html`
   <div class="panel launch-panel">
     <h2 class="section-title">Check</h2>
@@ -14,7 +12,11 @@ const panel = () => html`
     <button type="submit" class="button button--primary button--large" data-ref="submit" data-testid="launch"></button>
   </div>`;
 
-const fact = ([name, value]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
+/** Of a pair the check is of one of its runs. */
+const NAMES = { one: { steps: "steps" }, pair: { steps: "steps of each run" } };
+
+const fact = (kind) => ([name, value]) => html`
+  <div><dt>${NAMES[kind][name] ?? name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
 const callout = (kind) => (text) =>
   html`<li class="callout callout--${kind}">${icon("warning")}<span>${text}</span></li>`;
 
@@ -25,33 +27,38 @@ export function createLaunchPanel() {
   let isBusy = false;
   const say = (state, text) => {
     setAttribute(verdict, "data-state", state);
-    if (verdict.textContent.trim() !== text)
-      fill(verdict, html`${icon(state === "good" ? "check" : "warning")}<span>${text}</span>`);
+    setAttribute(verdict, "aria-busy", state === "asking" ? "true" : null);
+    const shape = { good: "check", bad: "warning" }[state];
+    if (verdict.textContent.trim() !== text) fill(verdict, html`${shape ? icon(shape) : ""}<span>${text}</span>`);
   };
   return {
     node,
     get isBusy() {
       return isBusy;
     },
-    setKind: (kind) => setText(submit, LABELS[kind]),
+    setLabel: (text) => setText(submit, text),
     setBusy(next) {
       isBusy = next;
       setAttribute(submit, "aria-busy", next ? "true" : null);
     },
-    showAnswer({ derived, warnings: found }) {
+    /** What was said of other settings is gone at once; the rows keep their place. */
+    showAsking({ isConfigChanged }) {
+      say("asking", "Checking");
+      if (!isConfigChanged) return;
+      for (const value of facts.querySelectorAll("dd")) setText(value, "…");
+      warnings.replaceChildren();
+    },
+    showAnswer({ derived, warnings: found }, kind) {
       say("good", "These settings fit together.");
-      fill(
-        facts,
-        html`${Object.entries(derived)
-          .filter(([, value]) => value !== null)
-          .map(fact)}`,
-      );
+      const known = Object.entries(derived).filter(([, value]) => value !== null);
+      fill(facts, html`${known.map(fact(kind))}`);
       fill(warnings, html`${found.map(callout("warning"))}`);
     },
     /** `loose` are the sentences that have no field to stand beside. */
     showProblem(error, loose) {
       const count = Object.keys(error.errors ?? {}).length;
-      say("bad", count ? `${count} setting${count > 1 ? "s need" : " needs"} a change.` : error.message);
+      say("bad", count ? `${count} field${count > 1 ? "s need" : " needs"} a change.` : error.message);
+      facts.replaceChildren();
       fill(warnings, html`${loose.map(callout("error"))}`);
     },
     focus: () => submit.focus(),

@@ -18,7 +18,7 @@ const text = (name, label, help) => ({
 const FIELDS = [
   { ...text("name", "Name", "How it is listed; empty takes one from the settings."), kinds: ["one", "pair"] },
   {
-    ...text("seeds", "Seeds", "One pair for each, separated by commas. One pair is an anecdote; three or more tell."),
+    ...text("seeds", "Seeds", "One pair for each: a list, ranges or both, such as 0, 2, 5-7. One pair is an anecdote; three or more tell."),
     kinds: ["pair"],
   },
   {
@@ -52,6 +52,9 @@ export function createMetaForm() {
     },
     showFor(kind) {
       for (const { kinds, control } of fields) control.node.hidden = !kinds.includes(kind);
+    },
+    expectAnswer(changed) {
+      for (const { name, control } of fields) control.expectAnswer({ isChanged: changed.has(name) });
     },
     /** Shows what belongs to these fields and returns the rest. "seeds.0" belongs to "seeds". */
     showErrors(errors) {

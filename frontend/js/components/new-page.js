@@ -1,16 +1,18 @@
 import { newKey } from "../api.js";
-import { clearDraft, loadDraft, saveDraft } from "../draft.js";
+import { clearDraft, draftSource, loadDraft, saveDraft } from "../draft.js";
 import { element, fill, html, refs, setText } from "../html.js";
 import { icon } from "../icons.js";
-import { KINDS, SET_BY_PAIR, checkedConfig, keyKeeper, launchBody } from "../launch.js";
+import { KINDS, SET_BY_PAIR, draftOf, keyKeeper, launchBody, launchLabel } from "../launch.js";
 import { paths } from "../router.js";
+import { SettingsCheck } from "../settings-check.js";
 import { createConfigForm } from "./config-form.js";
 import { createDatasetNames } from "./dataset-names.js";
 import { createLaunchPanel } from "./launch-panel.js";
 import { createMetaForm } from "./meta-form.js";
 import { createPresetChooser } from "./preset-chooser.js";
 
-const CHECK_AFTER_MS = 250;
+const LONGEST_NAME = 200;
+const PRESET_KEY = "preset:";
 
 const page = () => html`
   <form class="page page--wide launch" novalidate>
@@ -74,16 +76,22 @@ async function sourceOf({ api, query, signal }, presets) {
       key: `clone:${run.id}`,
       title: `a copy of “${run.name}”`,
       config: run.config,
-      name: `${run.name} copy`,
+      name: copyName(run.name),
       tags: run.tags,
     };
   }
-  return presetSource(presets.find((one) => one.name === query.get("preset")) ?? presets[0]);
+  const wanted = query.get("preset") ?? draftSource()?.replace(PRESET_KEY, "");
+  return presetSource(presets.find((one) => one.name === wanted) ?? presets[0]);
+}
+
+function copyName(name) {
+  const copy = `${name} copy`;
+  return [...copy].length > LONGEST_NAME ? name : copy;
 }
 
 function presetSource(preset) {
   return {
-    key: `preset:${preset.name}`,
+    key: `${PRESET_KEY}${preset.name}`,
     preset: preset.name,
     title: `“${preset.title}”`,
     config: preset.config,
@@ -105,8 +113,19 @@ function build({ root, app, schema, presets, datasets, source }) {
   parts.meta.append(parts.metaForm.node);
   parts.config.append(parts.form.node);
   parts.side.append(parts.panel.node);
-  const state = { source, kind: app.query.get("kind") === "pair" ? "pair" : "one", keyOf: keyKeeper(newKey) };
-  const page = { root, app, parts, state, checking: null, timer: null };
+  const state = {
+    source,
+    kind: app.query.get("kind") === "pair" ? "pair" : "one",
+    given: metaOf(source),
+    keyOf: keyKeeper(newKey),
+  };
+  const page = { root, app, parts, state };
+  page.check = new SettingsCheck({
+    ask: app.api.checkDraft,
+    show: (found) => showCheck(page, found),
+    signal: app.signal,
+  });
+  if (source.preset !== presets[0].name) app.router.setQuery({ preset: source.preset });
   const draft = loadDraft(source.key);
   if (draft) restore(page, draft);
   else begin(page, source);
@@ -115,7 +134,7 @@ function build({ root, app, schema, presets, datasets, source }) {
 
 function bind(page, presets) {
   const { root, app, parts } = page;
-  const edited = () => changed(page);
+  const edited = () => changed(page, { isTyped: true });
   parts.form.node.addEventListener("edited", edited);
   parts.metaForm.node.addEventListener("edited", edited);
   parts.kind.addEventListener("change", (event) => {
@@ -124,8 +143,8 @@ function bind(page, presets) {
   });
   parts.chooser.node.addEventListener("chosen", ({ detail }) => {
     app.router.setQuery({ preset: detail.name, clone: null });
-    begin(page, presetSource(presets.find((one) => one.name === detail.name)));
-    clearDraft();
+    begin(page, presetSource(presets.find((one) => one.name === detail.name)), { keepsTyped: true });
+    remember(page);
   });
   parts.restart.addEventListener("click", () => {
     clearDraft();
@@ -135,23 +154,29 @@ function bind(page, presets) {
     event.preventDefault();
     launch(page);
   });
-  app.signal.addEventListener("abort", () => {
-    clearTimeout(page.timer);
-    page.checking?.abort();
-  });
+  app.live.addEventListener("state", () => app.live.state === "live" && page.check.retry(), { signal: app.signal });
 }
 
-/** Fills the form anew. */
-function begin(page, source) {
-  page.state.source = source;
-  page.parts.form.config = source.config;
-  page.parts.metaForm.texts = {
-    name: source.name,
-    tags: source.tags.join(", "),
-    notes: "",
-    seeds: "0",
-    mode: "sequential",
-  };
+/** What a source says of a launch beside its configuration. */
+const metaOf = (source) => ({
+  name: source.name,
+  tags: source.tags.join(", "),
+  notes: "",
+  seeds: "0",
+  mode: "sequential",
+});
+
+/** Fills the form anew; `keepsTyped` leaves what the user has made of name, tags, notes, seeds and order. */
+function begin(page, source, { keepsTyped = false } = {}) {
+  const { parts, state } = page;
+  const given = metaOf(source);
+  const texts = keepsTyped ? parts.metaForm.texts : state.given;
+  const isTyped = (name) => texts[name] !== state.given[name];
+  parts.form.config = source.config;
+  parts.metaForm.texts = Object.fromEntries(
+    Object.entries(given).map(([name, text]) => [name, isTyped(name) ? texts[name] : text]),
+  );
+  Object.assign(state, { source, given });
   show(page);
 }
 
@@ -166,10 +191,8 @@ function show(page) {
   const { parts, state } = page;
   setText(parts.from, `Starting from ${state.source.title}.`);
   parts.chooser.mark(state.source.preset);
-  parts.form.countAdvancedChanges();
-  parts.names.show();
   setKind(page, state.kind);
-  check(page);
+  refresh(page);
 }
 
 function setKind({ app, parts, state }, kind) {
@@ -178,33 +201,49 @@ function setKind({ app, parts, state }, kind) {
   setText(parts.kindHint, KIND_HINTS[kind]);
   parts.metaForm.showFor(kind);
   parts.form.disable(kind === "pair" ? SET_BY_PAIR : []);
-  parts.panel.setKind(kind);
   app.router.setQuery({ kind: kind === "pair" ? "pair" : null });
 }
 
-function changed(page) {
-  const { parts, state } = page;
-  saveDraft({ source: state.source.key, texts: parts.form.texts, meta: parts.metaForm.texts, kind: state.kind });
-  parts.form.countAdvancedChanges();
-  parts.names.show();
-  clearTimeout(page.timer);
-  page.timer = setTimeout(() => check(page), CHECK_AFTER_MS);
+function changed(page, { isTyped = false } = {}) {
+  remember(page);
+  refresh(page, { isTyped });
 }
 
-/** Asks the service what it thinks of the settings, and shows that beside them. */
-async function check(page) {
-  const { app, parts, state } = page;
-  page.checking?.abort();
-  page.checking = new AbortController();
-  try {
-    const config = checkedConfig({ kind: state.kind, config: parts.form.config });
-    const answer = await app.api.checkConfig(config, page.checking.signal);
-    parts.form.showErrors({});
+function remember({ parts, state }) {
+  saveDraft({ source: state.source.key, texts: parts.form.texts, meta: parts.metaForm.texts, kind: state.kind });
+}
+
+/** All that follows from what the form holds. */
+function refresh(page, { isTyped = false } = {}) {
+  const { parts } = page;
+  parts.form.countAdvancedChanges();
+  parts.names.show();
+  parts.panel.setLabel(launchLabel(asked(page)));
+  page.check.take(draftOf(asked(page)), { isTyped });
+}
+
+const asked = ({ parts, state }) => ({
+  kind: state.kind,
+  config: parts.form.config,
+  meta: parts.metaForm.texts,
+});
+
+/** Shows what is known of the settings in the form: that it is being asked, or what the service said. */
+function showCheck({ parts, state }, { state: found, changed: names, answer, error }) {
+  if (found === "asking") {
+    const settings = [...names].filter((name) => name.startsWith("config.")).map((name) => name.slice(7));
+    const isConfigChanged = settings.length > 0;
+    parts.form.expectAnswer(new Set(settings));
+    parts.metaForm.expectAnswer(names);
+    parts.panel.showAsking({ isConfigChanged });
+    if (isConfigChanged) parts.form.showDefaults({});
+  } else if (found === "good") {
+    parts.form.showErrors(parts.metaForm.showErrors({}));
     parts.form.showDefaults(answer.derived);
-    parts.panel.showAnswer(answer);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    parts.panel.showProblem(error, error.status === 422 ? parts.form.showErrors(error.errors) : []);
+    parts.panel.showAnswer(answer, state.kind);
+  } else {
+    const errors = error.errors ?? {};
+    parts.panel.showProblem(error, parts.form.showErrors(parts.metaForm.showErrors(errors)));
   }
 }
 
@@ -212,28 +251,28 @@ async function launch(page) {
   const { app, parts, state } = page;
   if (parts.panel.isBusy) return;
   const isPair = state.kind === "pair";
-  const body = launchBody({ kind: state.kind, config: parts.form.config, meta: parts.metaForm.texts });
-  clearTimeout(page.timer);
-  page.checking?.abort();
+  const body = launchBody(asked(page));
+  const draft = draftOf(asked(page));
   parts.panel.setBusy(true);
-  parts.metaForm.showErrors({});
   try {
     const made = await app.api[isPair ? "createComparison" : "createRun"](body, state.keyOf(body));
     clearDraft();
     if (!isPair) app.runs.put(made);
     if (!app.signal.aborted) app.router.go(isPair ? paths.comparison(made.id) : paths.run(made.id));
   } catch (error) {
-    refuse(page, error);
+    refuse(page, draft, error);
   } finally {
     parts.panel.setBusy(false);
   }
 }
 
 /** Shows a refused launch: each sentence beside its field, the focus on the first; nothing typed is lost. */
-function refuse({ parts }, error) {
+function refuse({ app, check, parts }, draft, error) {
   const errors = error.errors ?? {};
-  const loose = parts.form.showErrors(parts.metaForm.showErrors(errors));
-  parts.panel.showProblem(error, loose);
+  if (error.status !== 422 || !check.refused(draft, error)) {
+    app.toasts.error(error);
+    return;
+  }
   const metaField = parts.metaForm.firstWrong(errors);
   const field = parts.form.firstWrong(errors);
   if (metaField) parts.metaForm.focus(metaField);
