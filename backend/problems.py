@@ -10,11 +10,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from backend.db.away import explained, is_disk_full
 from backend.errors import BadInput, Conflict, NotFound
 from backend.pages import page_for
 from worker.contract.errors import sentences_by_field
@@ -33,6 +34,7 @@ _TITLES = {
     422: "Bad input",
     500: "Internal error",
     503: "Not available",
+    507: "Disk full",
 }
 _TYPES = {
     400: "bad-request",
@@ -46,6 +48,7 @@ _TYPES = {
     422: "bad-input",
     500: "internal-error",
     503: "not-available",
+    507: "disk-full",
 }
 #: Where an error lies in a request, which is no part of a field's name.
 _PLACES = {"body", "query", "path", "header", "cookie", "config"}
@@ -97,7 +100,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadInput, _bad_input)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for away in (DatabaseError, InterfaceError, PoolTimeout):
         app.add_exception_handler(away, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -122,9 +125,15 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _database_away(request: Request, error: Exception) -> Response:
+    known = explained(error, request.app.state.parts.settings)
+    if known is None and not isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        return _unexpected(request, error)
     log.warning("%s %s: the database is away: %s", request.method, request.url.path, error)
-    detail = "The database does not answer at the moment; nothing was changed. Try again in a few seconds."
-    return problem(503, detail, headers={"Retry-After": "2"})
+    if known is None:
+        detail = "The database does not answer at the moment; nothing was changed. Try again in a few seconds."
+        return problem(503, detail, headers={"Retry-After": "2"})
+    status, wait = (507, "30") if is_disk_full(error) else (503, "30")
+    return problem(status, f"{known[:1].upper()}{known[1:]}. Nothing was changed.", headers={"Retry-After": wait})
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from worker.common.disk import Reserve
 
 DEFAULT_HOME = "~/.resdrop"
 DEFAULT_PORT = 8000
@@ -23,6 +25,8 @@ class Settings:
     port: int = DEFAULT_PORT
     #: Asked of every request when set; has to be set to listen beyond the loopback address.
     token: str | None = None
+    #: What has to stay free on the disk of database and Redis.
+    disk_reserve: Reserve = field(default_factory=Reserve)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -36,6 +40,7 @@ class Settings:
             host=environment.get("RESDROP_HOST") or "127.0.0.1",
             port=_port(environment.get("RESDROP_PORT") or str(DEFAULT_PORT)),
             token=environment.get("RESDROP_TOKEN") or None,
+            disk_reserve=Reserve.from_environment(environment),
         )
 
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from backend.cli.parsing import Parser
-from backend.cli.terminal import complain
+from backend.cli.terminal import complain, leave_quietly
 from backend.process.errors import CommandError
+from worker.common.disk import is_full
 
 VERBS = {
     "up": "start everything on this machine and open the page",
@@ -26,6 +27,13 @@ _LAUNCHER_VERBS = ("train", "test", "help")
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0 done, 1 it could not be done, 2 the command line was not understood."""
+    try:
+        return _carry_out(arguments)
+    finally:
+        leave_quietly()
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         return _show_verbs()
     verb, rest = arguments[0], arguments[1:]
@@ -39,10 +47,20 @@ def main(arguments: Sequence[str]) -> int:
     except CommandError as error:
         complain(str(error))
         return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return _reader_gone()
+        complain(_explained(verb, error))
+        return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return _reader_gone()
+
+
+def _explained(verb: str, error: OSError) -> str:
+    """A disk or a file that let the command down, in one sentence."""
+    place = f"{error.filename}: " if error.filename else ""
+    remedy = "make room there" if is_full(error) else "see to it, and try again"
+    return f"`resdrop {verb}` cannot go on: {place}{error.strerror or error}; {remedy}."
 
 
 def _show_verbs() -> int:

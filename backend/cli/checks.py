@@ -15,6 +15,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
+from backend.db import soundness
 from backend.process import redis_server
 from backend.process.errors import CommandError
 from backend.process.home import Home
@@ -187,23 +188,29 @@ def _check_disk(path: Path) -> Check:
 
 def _check_database(url: str, existing: Path) -> Check:
     if not url.startswith("sqlite"):
-        return check_postgres(url)
+        return _check_postgres_schema(url)
     path = Path(url.removeprefix("sqlite:///"))
     kind = _filesystem(existing)
     if kind in _FAR_FILESYSTEMS:
         remedy = "put the home on a local disk, or name a Postgres in RESDROP_DATABASE_URL"
         return Check("database", Level.WARN, f"SQLite on {kind}, where its locks cannot be relied on", remedy)
-    if not path.exists():
-        return Check("database", Level.OK, f"SQLite {sqlite3.sqlite_version}, {path} (made by the first `up`)")
     try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
-            tables = connection.execute("select count(*) from sqlite_master where type = 'table'").fetchone()[0]
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        return Check("database", Level.FAIL, f"{path}: {error}", "bring it back from a backup, or move it away")
-    return Check("database", Level.OK, f"SQLite {sqlite3.sqlite_version}, {path}, {tables} tables")
+        soundness.check_sqlite(path)
+    except soundness.Unusable as error:
+        return Check("database", Level.FAIL, error.text, error.remedy)
+    made = "" if path.exists() else " (made by the first `up`)"
+    return Check("database", Level.OK, f"SQLite {sqlite3.sqlite_version}, {path}{made}")
+
+
+def _check_postgres_schema(url: str) -> Check:
+    answer = check_postgres(url)
+    if answer.level is Level.FAIL:
+        return answer
+    try:
+        soundness.check_postgres(url)
+    except soundness.Unusable as error:
+        return Check("database", Level.FAIL, error.text, error.remedy)
+    return answer
 
 
 def check_postgres(url: str) -> Check:

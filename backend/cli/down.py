@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+from backend.cli.claiming import longest_end, wait_until_free
 from backend.cli.story import Story
 from backend.cli.terminal import say, say_timed
 from backend.process import programs, supervision
@@ -27,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     home = Home.chosen(arguments.home)
     left = supervision.leftovers(home)
-    if home.is_held():
+    if home.is_ending() and home.address() is None:
+        say_timed(f"an earlier `up` on {home.path} is already ending; waiting for it")
+        wait_until_free(home, seconds=longest_end())
+    elif home.is_held():
         _stop(home, _published(home))
     elif left:
         supervision.end_leftovers(home, programs.parts(with_redis=True), say_timed)

@@ -44,6 +44,8 @@ class Story:
                 return "stopping" + _LAST_DUTIES.get(event.program, "")
             case Happening.STOPPED:
                 return self._stop(event)
+            case Happening.NOTED:
+                return event.detail
 
     def _start(self, event: Event) -> str:
         again = " again" if event.program in self._seen else ""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
 import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
 
 from backend.cli.checks import Check, Level, check_postgres, check_redis_connection
+from backend.cli.claiming import claimed
 from backend.cli.terminal import say, say_timed
 from backend.cli.watching import Watch
+from backend.db import soundness
 from backend.process import listening, programs, redis_server, supervision
 from backend.process.errors import CommandError
-from backend.process.home import Home
+from backend.process.home import Home, write_private
+from backend.process.repair import repair
 from backend.settings import DEFAULT_PORT, Settings
 
 
@@ -33,11 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     port = listening.port_from(arguments.port)
     home = Home.chosen(arguments.home)
-    home.prepare()
-    with home.held() as lock:
+    for sentence in home.prepare():
+        say_timed(sentence)
+    with claimed(home) as lock:
+        supervision.end_leftovers(home, programs.parts(with_redis=True), say_timed)
+        settings = _settings(home, os.environ)
+        for sentence in repair(home, files=settings.files):
+            say_timed(sentence)
+        # What an earlier one said of itself is over.
+        home.unpublish()
         port = listening.reserve(arguments.host, port)
         parts, environment = plan(home, host=arguments.host, port=port)
-        supervision.end_leftovers(home, parts, say_timed)
+        _restore_root(settings)
         watch = Watch(home, url=listening.url_of(arguments.host, port), host=arguments.host, port=port)
         watch.begin(lambda: supervision.start(home, parts, environment=environment, lock=lock))
         if watch.until_answering(token=environment.get("RESDROP_TOKEN")):
@@ -61,14 +74,41 @@ def plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], d
 
 def _check(environment: dict[str, str]) -> None:
     """What the parts would refuse one after the other is refused here, once."""
-    try:
-        settings = Settings.from_environment({**os.environ, **environment})
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = _settings(Home(Path(environment["RESDROP_HOME"])), {**os.environ, **environment})
     if "RESDROP_REDIS_URL" not in environment:
         _require(check_redis_connection(settings.redis_url))
-    if not settings.database_url.startswith("sqlite"):
-        _require(check_postgres(settings.database_url))
+    try:
+        if settings.database_url.startswith("sqlite"):
+            soundness.check_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
+        else:
+            _require(check_postgres(settings.database_url))
+            soundness.check_postgres(settings.database_url)
+    except soundness.Unusable as error:
+        raise CommandError(str(error)) from error
+
+
+def _settings(home: Home, environment: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.from_environment({**environment, "RESDROP_HOME": str(home.path)})
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _restore_root(settings: Settings) -> None:
+    """Without the id of the storage root no run would find its checkpoints; SQL knows it from them."""
+    file = settings.files / "root.json"
+    if file.exists() or not (settings.files / "runs").is_dir():
+        return
+    from backend.runs.storage_root import known_root_id
+
+    known = known_root_id(settings)
+    if known is None:
+        return
+    write_private(file, json.dumps({"id": known}) + "\n")
+    if not file.is_relative_to(settings.home):
+        # Workers of other users may share it.
+        file.chmod(0o644)
+    say_timed(f"{file} is written anew: its checkpoints are those of storage {known}")
 
 
 def _require(check: Check) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,6 +27,7 @@ ANSWER_SECONDS = 90.0
 #: A part that dies so often before the page answers will not come up by being tried again.
 HOPELESS_DEATHS = 3
 _PAUSE_SECONDS = 0.05
+_LOOK_SECONDS = 1.0
 
 
 class Watch:
@@ -37,6 +41,7 @@ class Watch:
         self._story = Story(say_timed)
         self._asked, self._heeded = 0, 0
         self._failed = False
+        self._looked_at = 0.0
         for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(which, self._ask_to_stop)
 
@@ -47,16 +52,24 @@ class Watch:
     def begin(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
         self._supervisor = start()
         self._reader = EventReader(self.home.events)
-        self.home.publish(
-            Address(
-                url=self.url,
-                host=self._host,
-                port=self._port,
-                pid=self._supervisor.pid,
-                born=birth(self._supervisor.pid) or "",
-                started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
+        self._address = Address(
+            url=self.url,
+            host=self._host,
+            port=self._port,
+            pid=self._supervisor.pid,
+            born=birth(self._supervisor.pid) or "",
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            up_pid=os.getpid(),
+            up_born=birth(os.getpid()) or "",
         )
+        self._keep_published()
+
+    def _keep_published(self) -> None:
+        """Writes the address again where its file has gone or was changed; a full disk keeps it from nothing else."""
+        self._looked_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            if not self.home.tells(self._address):
+                self.home.publish(self._address)
 
     def until_answering(self, token: str | None) -> bool:
         """True once the page answers; False when the end has begun before, asked for or not."""
@@ -77,11 +90,12 @@ class Watch:
         while self._follow():
             time.sleep(_PAUSE_SECONDS)
         self._follow()
-        self.home.unpublish()
         if self._supervisor.returncode != 0:
             self._explain_death()
             supervision.end_leftovers(self.home, programs, say_timed)
+            self.home.unpublish()
             return 1
+        self.home.unpublish()
         say_timed("everything is stopped; `resdrop up` goes on from here")
         return 1 if self._failed else 0
 
@@ -94,12 +108,14 @@ class Watch:
             self._story.tell(event)
         if self._asked > self._heeded:
             self._heed()
+        if time.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self._keep_published()
         return self._supervisor.poll() is None
 
     def _heed(self) -> None:
         if self._heeded == 0:
             say_timed("stopping everything, the worker first")
-            self._supervisor.terminate()
+            self._end()
         else:
             names = " and ".join(self._story.waiting_for) or "the parts"
             say_timed(f"still waiting for {names}, so that nothing trained is lost")
@@ -108,6 +124,12 @@ class Watch:
     def _give_up(self, why: str, log: Path) -> None:
         self._failed = True
         complain(f"{why} The end of {log}:\n{tail(log)}")
+        self._end()
+
+    def _end(self) -> None:
+        """Whoever finds the home in use from now on reads that it soon is not."""
+        self._address = replace(self._address, is_ending=True)
+        self._keep_published()
         self._supervisor.terminate()
 
     def _explain_death(self) -> None:

@@ -10,13 +10,10 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
+from backend.db.revisions import HEAD, NEWER_REMEDY, REVISIONS, unknown_schema
 from backend.db.session import Database
 from backend.errors import ResDropError
 
-#: The newest revision below `migrations/versions`. Stated here so that a database that has it already is recognised
-#: without importing Alembic, which takes longer than everything else at a start.
-HEAD = "0003"
-REVISIONS = ("0001", "0002", HEAD)
 #: Of Postgres's advisory lock; any number that nobody else in that database takes.
 LOCK_NUMBER = 7_302_871
 
@@ -39,10 +36,7 @@ def _revision(database: Database) -> str | None:
             return None
         found: str | None = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if found is not None and found not in REVISIONS:
-        raise UnknownSchema(
-            f"the database has schema {found}, this version knows {', '.join(REVISIONS)}; "
-            "start the newer ResDrop that made it, or take another home"
-        )
+        raise UnknownSchema(f"the database has {unknown_schema(found)}; {NEWER_REMEDY}")
     return found
 
 

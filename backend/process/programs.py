@@ -29,6 +29,9 @@ API = Program("api", _PYTHON + "backend.serve", stop_seconds=10)
 CONTROLLER = Program("controller", _PYTHON + "backend.controller", stop_seconds=25)
 # A checkpoint may take 30 s and the farewell to the controller 20 s.
 WORKER = Program("worker", _PYTHON + "worker.jobs", stop_seconds=75)
+#: In the order of their start.
+PART_NAMES = ("redis", "api", "controller", "worker")
+_MOST_LOG_BYTES, _LEAST_LOG_BYTES = 5_000_000, 50_000
 
 
 def parts(*, with_redis: bool) -> list[Program]:
@@ -36,10 +39,14 @@ def parts(*, with_redis: bool) -> list[Program]:
     return [*([REDIS] if with_redis else []), API, CONTROLLER, WORKER]
 
 
-def configuration(programs: Sequence[Program], logs: Path) -> str:
-    """supervisord's file, to be read with the home as current folder. `logs` is relative to it."""
-    sections = [_SUPERVISOR.format(logs=logs)]
-    sections += [_section(program, order, logs) for order, program in enumerate(programs)]
+def configuration(programs: Sequence[Program], logs: Path, *, log_bytes: int = _MOST_LOG_BYTES) -> str:
+    """supervisord's file, to be read with the home as current folder. `logs` is relative to it.
+
+    A log file that has `log_bytes` is replaced, within bounds.
+    """
+    log_bytes = max(_LEAST_LOG_BYTES, min(log_bytes, _MOST_LOG_BYTES))
+    sections = [_SUPERVISOR.format(logs=logs, log_bytes=log_bytes)]
+    sections += [_section(program, order, logs, log_bytes) for order, program in enumerate(programs)]
     return "\n".join(sections)
 
 
@@ -48,7 +55,7 @@ _SUPERVISOR = """\
 nodaemon = true
 silent = true
 logfile = {logs}/supervisor.log
-logfile_maxbytes = 5MB
+logfile_maxbytes = {log_bytes}
 logfile_backups = 1
 pidfile = supervisor.pid
 nocleanup = true
@@ -58,7 +65,7 @@ umask = 077
 """
 
 
-def _section(program: Program, order: int, logs: Path) -> str:
+def _section(program: Program, order: int, logs: Path, log_bytes: int) -> str:
     return f"""\
 [program:{program.name}]
 command = {program.command}
@@ -71,6 +78,6 @@ stopwaitsecs = {program.stop_seconds}
 killasgroup = true
 redirect_stderr = true
 stdout_logfile = {logs}/{program.name}.log
-stdout_logfile_maxbytes = 5MB
+stdout_logfile_maxbytes = {log_bytes}
 stdout_logfile_backups = 3
 """

@@ -13,11 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.process import redis_data
 from backend.process.errors import CommandError
-from backend.process.home import Home, write_private
+from backend.process.home import Home, sound_secret, write_private
+from worker.common.disk import room_at
 
 #: sun_path holds 108 bytes with the closing zero (unix(7)); 104 on other systems.
 SOCKET_PATH_BYTES = 103
+_LEAST_REWRITTEN, _MOST_REWRITTEN = 1 << 19, 1 << 24
 #: What Celery 5.7 asks of its broker.
 OLDEST_VERSION = (6, 2)
 
@@ -66,15 +69,25 @@ def version_of(program: str) -> tuple[int, ...] | None:
 
 
 def configure(home: Home) -> RedisServer:
-    """Writes the configuration of the Redis of `home` and says how to reach it. Raises CommandError."""
+    """Writes the configuration of the Redis of `home` and says how to reach it. Raises CommandError.
+
+    To be called while no server runs there.
+    """
     program = find_program()
+    redis_data.remove_leftovers(home.redis)
     path = home.redis / "redis.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and "?" not in str(path):
         listen, url = [f"unixsocket {_quoted(str(path))}", "unixsocketperm 700", "port 0"], f"unix://{path}?db=0"
     else:
         listen, url = _loopback(home)
-    write_private(home.redis / "redis.conf", "\n".join([*listen, *_SETTINGS, f"dir {_quoted(str(home.redis))}", ""]))
+    settings = [*_SETTINGS, f"auto-aof-rewrite-min-size {_rewritten_from(home)}", f"dir {_quoted(str(home.redis))}"]
+    write_private(home.redis / "redis.conf", "\n".join([*listen, *settings, ""]))
     return RedisServer(program, url)
+
+
+def _rewritten_from(home: Home) -> int:
+    """The bytes from which the append-only file is written anew without what was overwritten, which is most of it."""
+    return max(_LEAST_REWRITTEN, min(room_at(home.redis).total_bytes // 64, _MOST_REWRITTEN))
 
 
 def external(environment: Mapping[str, str]) -> str | None:
@@ -104,9 +117,11 @@ def _loopback(home: Home) -> tuple[list[str], str]:
 
 
 def _password(path: Path) -> str:
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32))
-    return path.read_text().strip()
+    found = sound_secret(path.read_text()) if path.exists() else None
+    if found is None:
+        found = secrets.token_urlsafe(32)
+        write_private(path, found)
+    return found
 
 
 def _quoted(text: str) -> str:

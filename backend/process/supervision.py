@@ -14,16 +14,21 @@ from backend.process import events
 from backend.process.events import Event
 from backend.process.home import Home, write_private
 from backend.process.identity import is_alive
-from backend.process.programs import Program, configuration
+from backend.process.processes import parts_of
+from backend.process.programs import PART_NAMES, Program, configuration
+from worker.common.disk import room_at
 
 ROOT = Path(__file__).resolve().parents[2]
+#: One log file gets at most this part of a small disk.
+_LOG_SHARE = 200
 
 
 def start(
     home: Home, programs: Sequence[Program], *, environment: Mapping[str, str], lock: int
 ) -> subprocess.Popen[bytes]:
     """Starts supervisord as a child that dies with this process; it inherits the home's lock."""
-    write_private(home.path / "supervisord.conf", configuration(programs, Path("logs")))
+    log_bytes = room_at(home.path).total_bytes // _LOG_SHARE
+    write_private(home.path / "supervisord.conf", configuration(programs, Path("logs"), log_bytes=log_bytes))
     home.events.write_bytes(b"")
     output = (home.logs / "supervisor.out").open("wb")
     with output:
@@ -53,9 +58,14 @@ def _surroundings() -> dict[str, str]:
 
 
 def leftovers(home: Home) -> list[Event]:
-    """Parts that still run though nobody supervises them, in the order of their start."""
-    known = events.processes(home.events).values()
-    return [event for event in known if event.born and is_alive(event.pid, event.born)]
+    """Parts that still run though nobody supervises them, in the order of their start.
+
+    Those that the file of events does not tell of (its disk was full, or it was damaged) are found among the processes.
+    """
+    known = [event for event in events.processes(home.events).values() if is_alive(event.pid, event.born)]
+    pids = {event.pid for event in known}
+    found = known + [event for event in parts_of(home.path) if event.pid not in pids]
+    return sorted(found, key=lambda event: PART_NAMES.index(event.program) if event.program in PART_NAMES else -1)
 
 
 def end_leftovers(home: Home, programs: Sequence[Program], say: Callable[[str], None]) -> None:

@@ -7,23 +7,29 @@ when `up` dies. SIGTERM ends the parts in the opposite order of their start, eac
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from supervisor import loggers
+from supervisor.dispatchers import POutputDispatcher
+from supervisor.events import ProcessCommunicationStdoutEvent
 from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ProcessConfig, ServerOptions
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates
 from supervisor.supervisord import Supervisor
 
-from backend.process import events
-from backend.process.events import Event, Happening
+from backend.process import programs, redis_data
+from backend.process.bounded_log import BoundedLog
+from backend.process.events import Event, EventLog, Happening
 from backend.process.identity import birth, die_with_parent
 
 LONGEST_PAUSE_SECONDS = 30.0
@@ -42,7 +48,7 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor publishes no t
 
     def __init__(self, events_file: Path) -> None:
         super().__init__()
-        self.events_file = events_file
+        self.events = EventLog(events_file)
         self.endings: dict[int, str] = {}
         self._own_pid = os.getpid()
 
@@ -60,6 +66,12 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor publishes no t
         signal.signal(signal.SIGHUP, lambda _, frame: self.signal_receiver.receive(signal.SIGTERM, frame))
         waker = SignalWaker()
         self.get_socket_map()[waker.fileno()] = waker
+
+    def make_logger(self) -> None:
+        self.logger = loggers.getLogger(self.loglevel)
+        _log_to(self.logger, self.logfile, self.logfile_maxbytes, self.logfile_backups, with_time=True)
+        for message in (*self.parse_criticals, *self.parse_warnings):
+            self.logger.warn(message)
 
     def waitpid(self) -> tuple[int | None, int | None]:
         pid, status = super().waitpid()
@@ -99,6 +111,30 @@ class PartConfig(ProcessConfig):  # type: ignore[misc]
         part.group = group
         return part
 
+    def make_dispatchers(self, process: Any) -> tuple[dict[int, Any], dict[str, int]]:
+        pipes = self.options.make_pipes(False)
+        output = pipes["stdout"]
+        return {output: PartOutput(process, ProcessCommunicationStdoutEvent, output)}, pipes
+
+
+class PartOutput(POutputDispatcher):  # type: ignore[misc]
+    """What a part prints, on its way into a log that may be left out."""
+
+    def _init_normallog(self) -> None:
+        config = self.process.config
+        self.normallog = loggers.getLogger()
+        self.log = _log_to(
+            self.normallog, config.stdout_logfile, config.stdout_logfile_maxbytes, config.stdout_logfile_backups
+        )
+
+
+def _log_to(logger: Any, file: str, max_bytes: int, backups: int, *, with_time: bool = False) -> BoundedLog:
+    handler = BoundedLog(Path(file), max_bytes=max_bytes, backups=backups)
+    handler.setFormat("%(asctime)s %(levelname)s %(message)s\n" if with_time else "%(message)s")
+    handler.setLevel(logger.level)
+    logger.addHandler(handler)
+    return handler
+
 
 class Part(Subprocess):  # type: ignore[misc]
     """A supervised process that reports what happens to it, and whose pauses between starts have a limit."""
@@ -111,13 +147,25 @@ class Part(Subprocess):  # type: ignore[misc]
 
     def change_state(self, new_state: int, expected: bool = True) -> Any:
         changed = super().change_state(new_state, expected)
+        if new_state not in _HAPPENINGS:
+            return changed
+        how = self._how()
         if new_state == ProcessStates.BACKOFF:
             pause = min(float(self.backoff), LONGEST_PAUSE_SECONDS)
             self.delay = time.time() + pause
-            self._report(Happening.DIED, detail=self._how(), again_in_seconds=pause, deaths=self.backoff)
-        elif new_state in _HAPPENINGS:
-            self._report(_HAPPENINGS[new_state], detail=self._how())
+            self._report(Happening.DIED, detail=how, again_in_seconds=pause, deaths=self.backoff)
+        else:
+            self._report(_HAPPENINGS[new_state], detail=how)
+        if self.config.name == programs.REDIS.name and _HAPPENINGS[new_state] is Happening.DIED:
+            self._make_redis_start(how)
         return changed
+
+    def _make_redis_start(self, how: str) -> None:
+        """A Redis that cannot read its own files would fail at every start; it may as well begin without them."""
+        said = "".join(output.log.tail() for output in self.dispatchers.values())
+        sentence = redis_data.set_aside_unreadable(Path(redis_data.FOLDER), said=said, how=how)
+        if sentence is not None:
+            self._report(Happening.NOTED, detail=sentence)
 
     def _how(self) -> str:
         known: str = self.config.options.endings.pop(self.pid, "") or self.spawnerr or ""
@@ -127,9 +175,9 @@ class Part(Subprocess):  # type: ignore[misc]
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         event = Event(at=now, what=what, program=self.config.name, pid=pid or self.pid, **more)
         try:
-            events.append(self.config.options.events_file, event)
+            self.config.options.events.append(event)
         except OSError as error:  # a full disk must not end the supervision
-            self.config.options.logger.critical(f"an event could not be written: {error}")
+            self.config.options.logger.critical(f"an event is written later: {error}")
 
 
 def _ending(status: int | None) -> str:
@@ -148,10 +196,18 @@ class PromptSupervisor(Supervisor):  # type: ignore[misc]
             group.transition()
         super().runforever()
 
+    def tick(self, now: float | None = None) -> None:
+        """Called about once a second."""
+        super().tick(now)
+        with contextlib.suppress(OSError):
+            self.options.events.flush()
+
 
 def main(arguments: list[str]) -> None:
     configuration, events_file = arguments
     die_with_parent(int(os.environ["RESDROP_UP_PID"]))
+    # supervisor looks for a folder that takes temporary files, of which it makes none: on a full disk there is none.
+    tempfile.tempdir = "."
     options = Options(Path(events_file))
     options.realize(["-c", configuration])
     options.first, options.test = True, False

@@ -14,9 +14,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from backend.db.away import explained
 from backend.db.changes import current_change
 from backend.db.tables import ControllerPulse, Run
+from backend.disk import ServiceDisk, findings
 from backend.parts import PartsOf
+from backend.process.home import Home
+from backend.process.repair import aside_note, what_was_set_aside
+from backend.settings import Settings
 from backend.workers.queries import living_workers
 from worker.contract import VERSION
 
@@ -36,16 +41,21 @@ class ControllerHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """`database` and `redis` are "ok" or say what is wrong; `change` is null while the database is away."""
+    """`database`, `redis` and `disk` are "ok" or say what is wrong; `change` is null while the database is away.
+
+    `findings` are sentences about what a person should look at: disks, workers that take no runs, files set aside.
+    """
 
     status: Literal["ok", "degraded"]
     version: str
     database: str
     redis: str
+    disk: str
     controller: ControllerHealth
     workers: int
     runs: dict[str, int]
     change: int | None
+    findings: list[str]
     time: datetime
 
 
@@ -56,20 +66,31 @@ def get_health(parts: PartsOf) -> Health:
         version=VERSION,
         database="ok",
         redis=_redis(parts.settings.redis_url),
+        disk="ok",
         controller=ControllerHealth(alive=False, seen_at=None, set_aside=0),
         workers=0,
         runs={},
         change=None,
+        findings=[],
         time=datetime.now(UTC),
     )
+    _look_at_disks(parts.settings, health)
     try:
         with parts.database.read() as session:
             _look(session, health)
     except SQLAlchemyError as error:
-        health.database = _first_line(error)
-    is_well = health.database == health.redis == "ok" and health.controller.alive and health.workers > 0
+        health.database = explained(error, parts.settings) or _first_line(error)
+    is_well = health.database == health.redis == health.disk == "ok" and health.controller.alive and health.workers > 0
     health.status = "ok" if is_well else "degraded"
     return health
+
+
+def _look_at_disks(settings: Settings, health: Health) -> None:
+    disk = ServiceDisk.of(settings)
+    health.disk = disk.eviction() or disk.no_start() or "ok"
+    health.findings += findings(disk)
+    home = Home(settings.home)
+    health.findings += [aside_note(home, path) for path in what_was_set_aside(home, files=settings.files)]
 
 
 def _look(session: Session, health: Health) -> None:

@@ -60,6 +60,11 @@ class House:
     def api(self) -> Api:
         return Api(self.client)
 
+    @property
+    def client_that_answers_errors(self) -> httpx.Client:
+        """As a server does; the other one raises what is unexpected in the test."""
+        return TestClient(self.app, base_url=HOST, raise_server_exceptions=False)
+
     @contextmanager
     def served(self) -> Iterator[str]:
         """A second service on the same database, behind a real socket, which streams need; gives its address."""

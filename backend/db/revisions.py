@@ -1,0 +1,16 @@
+"""The schema versions that this version knows. Imported by the command line, which starts without SQLAlchemy."""
+
+from __future__ import annotations
+
+#: The newest revision below `migrations/versions`. Stated here so that a database that has it already is recognised
+#: without importing Alembic, which takes longer than everything else at a start.
+HEAD = "0003"
+REVISIONS = ("0001", "0002", HEAD)
+
+
+NEWER_REMEDY = "start the newer ResDrop that made it, or take another home"
+
+
+def unknown_schema(found: str) -> str:
+    """What is to be said of a database that another version has made."""
+    return f"schema {found}, and this version knows {', '.join(REVISIONS)}"
