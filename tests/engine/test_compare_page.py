@@ -13,7 +13,7 @@ from tests.engine.parts import tiny
 from worker.engine.compare import page as pages
 from worker.engine.compare import screen
 from worker.engine.compare.arms import Arm, arms_of
-from worker.engine.compare.outcome import results_of, verdict_of
+from worker.engine.compare.outcome import results_of, verdict_on
 from worker.engine.compare.page import page, thinned
 from worker.engine.compare.running import End
 from worker.engine.compare.screen import Screen
@@ -34,7 +34,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> list[Arm]:
     for arm in found:
         folder = arm.folder
         folder.root.mkdir(parents=True)
-        summary = SummaryFile(folder.summary)
+        summary = SummaryFile(folder.summary, history=folder.history, batch=arm.config.batch)
         sink = FanOut([HistoryFile(folder.history), summary])
         summary.finish(train(arm.config, sink=sink, control=NullControl(), checkpoints=folder.checkpoints))
     return found
@@ -44,7 +44,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> list[Arm]:
 def html(arms: list[Arm]) -> str:
     ends = {arms[0].key: End("completed"), arms[1].key: End("completed", EVIL)}
     results = results_of(arms, ends)
-    return page(arms, results, verdict_of(results), told=EVIL)
+    return page(arms, results, verdict_on(results), told=EVIL)
 
 
 class _Tags(HTMLParser):

@@ -34,7 +34,7 @@ SINKS: dict[str, Callable[[Path], MetricSink]] = {
     "recorder": lambda folder: Recorder(),  # noqa: ARG005
     "history": lambda folder: HistoryFile(folder / "history.csv"),
     "log": lambda folder: LogFile(folder / "train.log"),
-    "summary": lambda folder: SummaryFile(folder / "summary.json"),
+    "summary": lambda folder: summary_of(folder),
     "tensorboard": lambda folder: TensorBoardEvents(folder / "tensorboard"),
     "keeper": lambda folder: CheckpointKeeper(folder, newest=2),
     "console": lambda folder: Console(io.StringIO()),  # noqa: ARG005
@@ -61,6 +61,10 @@ def point(step: int, **values: float | None) -> Point:
         name if name == "images_per_second" else name.replace("_", "/", 1): value for name, value in values.items()
     }
     return Point(step=step, epoch=step / 5, elapsed_seconds=step * 2.0, at=datetime.now(UTC), values=named)
+
+
+def summary_of(folder: Path) -> SummaryFile:
+    return SummaryFile(folder / "summary.json", history=folder / "history.csv", batch=64)
 
 
 def saved(folder: Path, step: int, *, best: bool = False) -> SavedCheckpoint:
@@ -175,7 +179,7 @@ def test_a_row_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
 
 def test_the_summary_says_how_the_run_stands(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
-    summary = SummaryFile(path)
+    summary = summary_of(tmp_path)
     summary.started(run_started())
     assert json.loads(path.read_text())["status"] == "running"
     summary.point(point(3, train_loss=0.5))
@@ -187,8 +191,36 @@ def test_the_summary_says_how_the_run_stands(tmp_path: Path) -> None:
     assert written["best"] == {"val/top1": 97.5, "step": 5}
 
 
+def test_the_summary_tells_results_of_the_whole_run_whoever_trained_its_parts(tmp_path: Path) -> None:
+    points = [(10, 0.80), (20, 0.70), (30, 0.75), (33, 0.40)]
+    for start, told in ((0, points[:2]), (25, points[2:])):
+        summary = summary_of(tmp_path)
+        sink = FanOut([HistoryFile(tmp_path / "history.csv"), summary])
+        sink.started(replace(run_started(start), epochs=3, steps_per_epoch=11))
+        for step, share in told:
+            sink.point(point(step, sd_compute=share, sd_depth=9 * share, images_per_second=100.0 + step))
+        # The machine went down before it could say anything, at the second start with nothing trained.
+        summary.fail("out of memory")
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert written["results"]["compute"] == pytest.approx(23.7 / 33)
+    assert written["results"]["depth"] == pytest.approx(9 * 23.7 / 33)
+    assert written["results"]["images_per_second"] == 125.0
+    assert [start["step"] for start in written["starts"]] == [0, 25]
+    # Of the four reports the first is a warm-up, and the last two are of the resumed process's.
+    assert written["results"]["step_seconds"] == {"median": 64 / 120, "q1": 64 / 120, "q3": 64 / 120, "n": 1}
+
+
+def test_a_start_that_failed_forgets_nothing_of_those_before(tmp_path: Path) -> None:
+    summary_of(tmp_path).started(run_started())
+    summary_of(tmp_path).fail("out of memory before the first step")
+    assert len(json.loads((tmp_path / "summary.json").read_text())["starts"]) == 1
+    (tmp_path / "summary.json").write_text("not JSON")
+    summary_of(tmp_path).started(run_started(5))
+    assert [start["step"] for start in json.loads((tmp_path / "summary.json").read_text())["starts"]] == [5]
+
+
 def test_a_failure_is_in_the_summary_with_its_reason(tmp_path: Path) -> None:
-    summary = SummaryFile(tmp_path / "summary.json")
+    summary = summary_of(tmp_path)
     summary.fail("out of memory")
     written = json.loads((tmp_path / "summary.json").read_text())
     assert (written["status"], written["reason"]) == ("failed", "out of memory")
@@ -246,6 +278,15 @@ def test_the_progress_line_says_how_far_and_what_is_saved() -> None:
     assert "ETA 0:00:0" in line
     console.log("a lasting line")
     assert out.getvalue().endswith("\ra lasting line\n")
+
+
+def test_what_is_saved_is_told_of_all_steps_and_not_of_all_reports() -> None:
+    out = Terminal()
+    console = Console(out)
+    console.started(run_started(10))
+    for step, share in ((19, 0.9), (20, 0.0)):
+        console.point(point(step, train_loss=0.5, sd_compute=share, images_per_second=1.0))
+    assert "19 % compute saved" in out.getvalue()
 
 
 @pytest.mark.parametrize("columns", [30, 80, 200])

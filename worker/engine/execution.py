@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -43,9 +44,19 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ran
     threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
     torch.set_num_threads(threads)
     _be_deterministic(autotune=config.autotune)
-    one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+    one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({_processor()})"
     name = one if ranks.count == 1 else f"{ranks.count} x {one}"
     return Execution(device=device, device_name=name, amp=amp, threads=threads, ranks=ranks)
+
+
+def _processor() -> str:
+    """Its model, by which times may be compared, where the system tells it; else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next((model for model in models if model), platform.machine())
 
 
 def refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:

@@ -65,7 +65,8 @@ def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
 
 def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, control: SignalControl) -> int:
     folder.write_config(config)
-    console, log, summary = Console(sys.stdout), LogFile(folder.log), SummaryFile(folder.summary)
+    console, log = Console(sys.stdout), LogFile(folder.log)
+    summary = SummaryFile(folder.summary, history=folder.history, batch=config.batch)
     events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
     told = FanOut([console, log])
     told.log(described(dataset, config))

@@ -129,10 +129,10 @@ class _Training:
         epochs = state.step // plan.steps_per_epoch
         with self._reporter.standing_still():
             result = evaluate_epoch(epoch=epochs - 1, plan=plan, state=state, obey=self._obey)
-        state.evaluated = epochs
-        if state.best is None or result.top1 > state.best.top1:
-            state.best = Best(top1=result.top1, step=state.step)
-        self._reporter.after_evaluation(result)
+            state.evaluated = epochs
+            if state.best is None or result.top1 > state.best.top1:
+                state.best = Best(top1=result.top1, step=state.step)
+            self._reporter.after_evaluation(result)
         self._save()
 
     def _evaluation_is_due(self) -> bool:

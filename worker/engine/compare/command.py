@@ -10,15 +10,16 @@ from pathlib import Path
 from worker.engine.atomic import write_text
 from worker.engine.compare.arms import Arm, arms_of
 from worker.engine.compare.folder import ComparisonFolder, Design
-from worker.engine.compare.outcome import as_json, results_of, verdict_of
+from worker.engine.compare.outcome import as_json, results_of, verdict_on
 from worker.engine.compare.page import page
 from worker.engine.compare.placement import Placement, PlacementRefused, place, usable_cores, visible_gpus
 from worker.engine.compare.running import End
 from worker.engine.compare.screen import Screen
 from worker.engine.compare.training import Training
-from worker.engine.compare.words import as_csv, headline, sentences, table
+from worker.engine.compare.words import as_csv, table
 from worker.engine.leaving import leaving_at_once
 from worker.engine.results import FolderRefused, ResultsFolder
+from worker.evidence.estimates import ScipyMissing, require_scipy
 
 BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
 
@@ -33,6 +34,8 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
 
     folder = ComparisonFolder(out)
     try:
+        # Before hours of training, and not after them.
+        require_scipy()
         folder.refuse_strangers()
         placement, settled = _settled(design, None if fresh else folder)
         if not fresh:
@@ -45,7 +48,7 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
             if fresh:
                 folder.clear(_recorded_arms(folder, settled))
             return _Comparison(settled, placement, folder).run(images)
-    except (DataError, DeviceUnavailable, PlacementRefused, FolderRefused) as refusal:
+    except (DataError, DeviceUnavailable, PlacementRefused, FolderRefused, ScipyMissing) as refusal:
         print(refusal, file=sys.stderr)
         return BAD_INPUT
 
@@ -95,14 +98,15 @@ class _Comparison:
 
     def _write(self, ends: dict[str, End]) -> None:
         results = results_of(self._arms, ends)
-        self._folder.write(self._design, {"placement": self._placement.told} | as_json(results, verdict_of(results)))
+        self._folder.write(self._design, {"placement": self._placement.told} | as_json(results, verdict_on(results)))
 
     def _report(self, ends: dict[str, End]) -> None:
         results = results_of(self._arms, ends)
-        verdict = verdict_of(results)
+        verdict = verdict_on(results)
         write_text(self._folder.table, as_csv(results))
         write_text(self._folder.report, page(self._arms, results, verdict, told=self._placement.told))
-        said = ["", table(results), "", *sentences(verdict), headline(verdict), "", *self._failures(ends)]
+        told = [line for line in (*verdict.sentences, verdict.time_sentence, verdict.headline) if line]
+        said = ["", table(results), "", *told, "", *self._failures(ends)]
         for line in [*said, f"results in {self._folder.root}; open {self._folder.report.name} in a browser"]:
             self._screen.say(line)
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from worker.contract.names import Metric
 from worker.engine.compare.arms import Arm
-from worker.engine.compare.outcome import Row, RunResult, Verdict
-from worker.engine.compare.statistics import Paired
-from worker.engine.compare.words import HEADINGS, cells, headline, sentences
+from worker.engine.compare.outcome import RunResult
+from worker.engine.compare.words import HEADINGS, cells
+from worker.engine.measured import Row
 from worker.engine.sinks.history import read_history
+from worker.evidence.verdict import Verdict
 from worker.report.chart import Curve, chart
 from worker.report.markup import Markup, element
-from worker.report.page import bullets, charts, document, legend, table, tiles
+from worker.report.page import bullets, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
+from worker.report.verdict import verdict_section
 
 #: More points than pixels would only make the page heavy.
 MOST_POINTS = 300
@@ -46,16 +48,12 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
     config = arms[0].config
     title = f"ResNet-{int(config.depth)} on {config.dataset.value}: baseline and stochastic depth"
     about = f"pL {config.pL:g}, mode {config.sd_mode}, {config.epochs} epochs, batch {config.batch}; {told}."
-    intervals = "Intervals are Student's for the mean over seeds; a seed's twins share weights, order and augmentation."
     return document(
         title,
         element("h1", title),
         element("p", about, class_="muted"),
-        element("p", headline(verdict), class_="sentence"),
-        _tiles(verdict),
-        element("h2", "Paired differences"),
-        bullets(sentences(verdict)),
-        element("p", intervals, class_="muted"),
+        element("h2", "Verdict"),
+        *verdict_section(verdict, seeds=len({arm.seed for arm in arms})),
         element("h2", "Runs"),
         table("Runs", HEADINGS, [cells(result) for result in results]),
         bullets(f"seed {run.seed} {run.arm}: {run.reason}" for run in results if run.reason),
@@ -64,24 +62,6 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
         charts(_figure(shown, histories) for shown in CHARTS),
         *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
     )
-
-
-def _tiles(verdict: Verdict) -> Markup:
-    found = [
-        ("Last val/top1, SD − baseline", verdict.last_top1, "{:+.2f}"),
-        ("Best val/top1, SD − baseline", verdict.best_top1, "{:+.2f}"),
-        ("Time saved, %", verdict.time_saved, "{:.1f}"),
-        ("Compute saved, %", verdict.compute_saved, "{:.1f}"),
-    ]
-    return tiles(
-        (title, form.format(value.mean), _spread(value, form)) for title, value, form in found if value is not None
-    )
-
-
-def _spread(value: Paired, form: str) -> str:
-    if value.low is None or value.high is None:
-        return "one seed, no interval"
-    return f"{form.format(value.low)} to {form.format(value.high)}, {value.n} seeds"
 
 
 def _figure(shown: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]]) -> Markup:

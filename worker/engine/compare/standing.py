@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.contract.names import Metric
-from worker.engine.compare.arms import Arm
+from worker.engine.compare.arms import SD, Arm
 from worker.engine.sinks.history import COLUMNS
 
 #: Enough for some rows, however long the history has become.
@@ -24,6 +24,8 @@ class Standing:
     epochs: int
     elapsed_seconds: float
     latest: dict[str, float]
+    #: The mean share up to the last evaluation; None before the first.
+    compute: float | None
 
     @property
     def eta(self) -> timedelta:
@@ -46,6 +48,7 @@ def standing_of(arm: Arm) -> Standing | None:
         epochs=int(summary["epochs"]),
         elapsed_seconds=float(last["elapsed_seconds"]),
         latest=latest,
+        compute=summary.get("results", {}).get("compute"),
     )
 
 
@@ -68,8 +71,8 @@ def line(arm: Arm, *, wide: int) -> str:
         *_shown(standing.latest, Metric.VAL_TOP1, "val/top1 {:.2f} %"),
         *_shown(standing.latest, Metric.IMAGES_PER_SECOND, "{:.0f} images/s"),
     ]
-    if Metric.SD_COMPUTE in standing.latest:
-        parts.append(f"{100 * (1 - standing.latest[Metric.SD_COMPUTE]):.0f} % compute saved")
+    if arm.name == SD and standing.compute is not None:
+        parts.append(f"{100 * (1 - standing.compute):.0f} % compute saved")
     return "  ".join([title, *parts])
 
 

@@ -1,20 +1,28 @@
-"""The outcome of a comparison in words and in plain tables."""
+"""The runs of a comparison as plain tables."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from datetime import timedelta
+from typing import Any
 
-from worker.engine.compare.outcome import RunResult, Verdict
-from worker.engine.compare.statistics import Paired
+from worker.engine.compare.outcome import RunResult
+from worker.evidence.sentences import step_text
 
-HEADINGS = ("seed", "arm", "status", "best val/top1", "last val/top1", "val/loss", "time", "compute", "depth")
-NOT_PAIRED = "no seed has completed both runs, so nothing can be compared"
+HEADINGS = (
+    *("seed", "arm", "status", "best val/top1", "last val/top1", "val/loss", "time", "median step (quartiles)"),
+    *("compute", "depth"),
+)
 NOT_KNOWN = "–"
 SHORT_SECONDS = 120
+#: Of each run in comparison.csv; a step's median and quartiles follow.
+COLUMNS = (
+    *("seed", "arm", "status", "reason", "best_top1", "last_top1", "last_loss", "seconds", "compute", "depth"),
+    *("images_per_second", "train_loss"),
+)
+STEP_COLUMNS = {"step_seconds": "median", "step_seconds_q1": "q1", "step_seconds_q3": "q3"}
 
 
 def cells(run: RunResult) -> tuple[str, ...]:
@@ -27,6 +35,7 @@ def cells(run: RunResult) -> tuple[str, ...]:
         _shown(run.last_top1, "{:.2f} %"),
         _shown(run.last_loss, "{:.4f}"),
         NOT_KNOWN if run.seconds is None else _duration(run.seconds),
+        step_text(run.step_seconds),
         _shown(None if run.compute is None else 100 * run.compute, "{:.1f} %"),
         _shown(run.depth, "{:.2f}"),
     )
@@ -44,47 +53,19 @@ def table(results: Sequence[RunResult]) -> str:
     )
 
 
-def sentences(verdict: Verdict) -> list[str]:
-    """The paired differences, stochastic depth minus baseline, and what was saved."""
-    if not verdict.seeds:
-        return [NOT_PAIRED]
-    told = [
-        ("val/top1 after the last epoch, SD - baseline", verdict.last_top1, "{:+.2f}", " points"),
-        ("best val/top1, SD - baseline", verdict.best_top1, "{:+.2f}", " points"),
-        ("val/loss after the last epoch, SD - baseline", verdict.last_loss, "{:+.4f}", ""),
-        ("time saved", verdict.time_saved, "{:.1f}", " %"),
-        ("compute saved", verdict.compute_saved, "{:.1f}", " %"),
-    ]
-    return [f"{title}: {estimate(value, form, unit)}" for title, value, form, unit in told if value is not None]
-
-
-def estimate(value: Paired, form: str, unit: str) -> str:
-    mean = f"{form.format(value.mean)}{unit}"
-    if value.low is None or value.high is None:
-        return f"{mean} (one seed: no interval is available)"
-    return f"{mean} (95 % interval {form.format(value.low)} to {form.format(value.high)}, {value.n} seeds)"
-
-
-def headline(verdict: Verdict) -> str:
-    """What the seeds show of the accuracy, without more certainty than they give."""
-    found = verdict.last_top1
-    if found is None:
-        return f"{NOT_PAIRED[0].upper()}{NOT_PAIRED[1:]}."
-    if found.contains_zero is None:
-        return "One seed cannot tell a difference in accuracy from chance; give two or more."
-    if found.contains_zero:
-        return f"These {found.n} seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
-    better = "above" if found.mean > 0 else "below"
-    return f"Over these {found.n} seeds stochastic depth ends {better} the baseline: the 95 % interval leaves out 0."
-
-
 def as_csv(results: Sequence[RunResult]) -> str:
     """A row for each run, with every digit."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(RunResult)], lineterminator="\n")
+    writer = csv.DictWriter(text, [*COLUMNS, *STEP_COLUMNS], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(result) for result in results)
+    writer.writerows(_row(result) for result in results)
     return text.getvalue()
+
+
+def _row(result: RunResult) -> dict[str, Any]:
+    step = result.step_seconds
+    timed = {name: None if step is None else getattr(step, field) for name, field in STEP_COLUMNS.items()}
+    return {name: getattr(result, name) for name in COLUMNS} | timed
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import TextIO
 from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
+from worker.evidence.figures import StepWeightedMean
 
 QUIET_SECONDS = 10.0
 GAP = "  "
@@ -28,7 +29,7 @@ class Console(NullSink):
     def started(self, run: RunStarted) -> None:
         self._run = run
         self._began_at = time.monotonic()
-        self._shares: list[float] = []
+        self._compute = StepWeightedMean(begin=run.step)
         place = f"going on after step {run.step}" if run.step else "from the beginning"
         self.log(
             f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads; "
@@ -38,7 +39,7 @@ class Console(NullSink):
     def point(self, point: Point) -> None:
         share = point.values.get(Metric.SD_COMPUTE)
         if share is not None:
-            self._shares.append(share)
+            self._compute.add(point.step, share)
         now = time.monotonic()
         if Metric.TRAIN_LOSS in point.values and (self._is_terminal or now - self._drawn_at >= QUIET_SECONDS):
             self._drawn_at = now
@@ -54,13 +55,13 @@ class Console(NullSink):
     def _progress(self, point: Point) -> list[str]:
         """The most telling parts first: a narrow terminal leaves out the last ones."""
         values, total = point.values, self._run.epochs * self._run.steps_per_epoch
-        saved = [1.0 - share for share in self._shares]
+        compute = self._compute.mean
         return [
             f"epoch {point.epoch:.1f}/{self._run.epochs}",
             f"ETA {self._eta(point.step, total)}",
             f"loss {_shown(values.get(Metric.TRAIN_LOSS), '.3f')}",
             f"{_shown(values.get(Metric.IMAGES_PER_SECOND), '.0f')} images/s",
-            *([f"{100 * sum(saved) / len(saved):.0f} % compute saved"] if saved else []),
+            *([] if compute is None else [f"{100 * (1 - compute):.0f} % compute saved"]),
             f"top-1 {_shown(values.get(Metric.TRAIN_TOP1), '.1f')} %",
         ]
 

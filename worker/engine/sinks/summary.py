@@ -1,4 +1,4 @@
-"""summary.json: how the run stands, in one small file."""
+"""summary.json: how the run stands and what it came to so far, in one small file."""
 
 from __future__ import annotations
 
@@ -10,26 +10,50 @@ from typing import Any
 from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.atomic import write_text
+from worker.engine.measured import measurements, starts_of
 from worker.engine.outcome import Outcome
 from worker.engine.ports import NullSink, RunStarted
+from worker.engine.sinks.history import read_history
+from worker.evidence.figures import Machine, RunMeasurements, Start
 
 
 class SummaryFile(NullSink):
-    """Written at the start, after every evaluation and at the end; `latest` has the last value of each metric."""
+    """Written at the start, after every evaluation and at the end.
 
-    def __init__(self, path: Path) -> None:
+    `latest` has the last value of each metric, `results` the figures of the whole run so far, and `starts` the steps
+    after which its training processes began, each with its machine. What attempts before this one reported is read from
+    `history`, which has to hear of the start first. `batch` is the images of a step.
+    """
+
+    def __init__(self, path: Path, *, history: Path, batch: int) -> None:
         self._path = path
+        self._history = history
+        self._batch = batch
         self._content: dict[str, Any] = {"status": "running"}
+        self._starts = starts_of(_read(path))
         self._latest: dict[str, float | None] = {}
+        self._measured: RunMeasurements | None = None
 
     def started(self, run: RunStarted) -> None:
         self._content |= asdict(run) | {"steps": run.epochs * run.steps_per_epoch}
         del self._content["evaluation_due"]
+        machine = Machine(device=run.device, threads=run.threads, versions=dict(run.versions))
+        kept = [start for start in self._starts if start.step < run.step]
+        self._starts = [*kept, Start(step=run.step, machine=machine)]
+        self._measured = measurements(
+            read_history(self._history),
+            self._starts,
+            batch=self._batch,
+            steps_per_epoch=run.steps_per_epoch,
+            blocks=run.blocks,
+        )
         self._write()
 
     def point(self, point: Point) -> None:
         self._latest |= point.values
         self._content |= {"step": point.step, "elapsed_seconds": point.elapsed_seconds}
+        assert self._measured is not None
+        self._measured.add(point.step, point.values)
         if Metric.VAL_TOP1.value in point.values:
             self._write()
 
@@ -48,4 +72,16 @@ class SummaryFile(NullSink):
         self._write()
 
     def _write(self) -> None:
-        write_text(self._path, json.dumps(self._content | {"latest": self._latest}, indent=2) + "\n")
+        starts = [start.model_dump() for start in self._starts]
+        told = self._content | {"starts": starts, "latest": self._latest}
+        if self._measured is not None:
+            told["results"] = self._measured.figures().model_dump()
+        write_text(self._path, json.dumps(told, indent=2) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Empty where nothing can be read: the file is about to be written anew."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,168 @@
+"""The verdict in words: the only ones, on screen, in reports and in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from worker.evidence.estimates import MeanEstimate
+from worker.evidence.figures import Quartiles
+from worker.evidence.pairs import Effects, Pair
+
+NOT_PAIRED = "no seed has completed both runs, so nothing can be compared"
+
+
+class Figure(BaseModel):
+    """One number of the verdict as text, with what it is and a remark on how far it is to be trusted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    value: str
+    remark: str
+
+
+def headline(pairs: Sequence[Pair], effects: Effects) -> str:
+    """What the seeds show of the accuracy, without more certainty than they give."""
+    found = effects.last_top1
+    if not pairs:
+        return f"{NOT_PAIRED[0].upper()}{NOT_PAIRED[1:]}."
+    if found is None:
+        return "No seed has a val/top1 of both runs after the last epoch, so nothing can be said of the accuracy."
+    if found.n == 1:
+        return "One seed cannot tell a difference in accuracy from chance; give two or more."
+    if found.low is None:
+        return (
+            f"These {found.n} seeds cannot tell a difference in accuracy from chance: their differences are all alike, "
+            "so no interval is available."
+        )
+    if not found.excludes_zero:
+        return f"These {found.n} seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
+    better = "above" if found.mean > 0 else "below"
+    return f"Over these {found.n} seeds stochastic depth ends {better} the baseline: the 95 % interval leaves out 0."
+
+
+def sentences(pairs: Sequence[Pair], effects: Effects) -> list[str]:
+    """Each difference with its interval, stochastic depth less baseline, and what was saved of the compute."""
+    if not pairs:
+        return [NOT_PAIRED]
+    told = [
+        ("val/top1 after the last epoch, SD - baseline", effects.last_top1, "+.2f", " points"),
+        ("best val/top1, SD - baseline", effects.best_top1, "+.2f", " points"),
+        ("val/loss after the last epoch, SD - baseline", effects.last_loss, "+.4f", ""),
+        ("compute saved", effects.compute_saved, ".1f", " %"),
+        ("median step, SD / baseline", effects.time_ratio, ".3f", ""),
+    ]
+    return [f"{title}: {with_interval(value, form, unit)}" for title, value, form, unit in told if value is not None]
+
+
+def with_interval(value: MeanEstimate, form: str, unit: str) -> str:
+    """ "+0.27 points (95 % interval -1.35 to +1.88, 3 seeds)"; `form` formats one number."""
+    return f"{number(value.mean, form)}{unit} ({interval(value, form)})"
+
+
+def interval(value: MeanEstimate, form: str) -> str:
+    if value.n == 1:
+        return "one seed: no interval is available"
+    if value.low is None or value.high is None:
+        return f"{value.n} seeds that are all alike: no interval is available"
+    return f"95 % interval {number(value.low, form)} to {number(value.high, form)}, {value.n} seeds"
+
+
+def time_sentence(pairs: Sequence[Pair], effects: Effects) -> str:
+    """What the time of a step was beside the compute that was left; that it cannot be told, and why, where it can't."""
+    left_out = _left_out(pairs)
+    if effects.time_ratio is None:
+        return f"Times are not compared. {left_out}" if left_out else ""
+    told = _unexplained(pairs, effects) or _explained(effects)
+    return f"{told} {left_out}".rstrip()
+
+
+def tiles(effects: Effects) -> list[Figure]:
+    shown = []
+    if (top1 := effects.last_top1) is not None:
+        shown.append(Figure(title="Last val/top1, SD - baseline", value=_points(top1), remark=interval(top1, "+.2f")))
+    if (ratio := effects.time_ratio) is not None:
+        title, value = "Median step, SD / baseline", f"{ratio.mean:.2f}"
+        shown.append(Figure(title=title, value=value, remark=_bound(effects)))
+    if (compute := effects.compute_ratio) is not None:
+        share = f"{100 * compute.mean:.1f} %"
+        shown.append(Figure(title="Compute of the training", value=share, remark="of the baseline's"))
+    return shown
+
+
+def _bound(effects: Effects) -> str:
+    compute = effects.compute_ratio
+    if compute is None:
+        return "the compute is not known"
+    return f"{compute.mean:.2f} at best" if effects.time_saved is not None else "not explained by skipping"
+
+
+def number(value: float, form: str) -> str:
+    """Without the sign of a zero."""
+    text = format(value, form)
+    return format(0.0, form) if float(text) == 0 else text
+
+
+def step_text(step: Quartiles | None) -> str:
+    """ "81.7 ms (79.0 to 85.2)": the median and the quartiles of the time of a step."""
+    if step is None:
+        return "–"
+    unit, factor = ("s", 1.0) if step.median >= 1 else ("ms", 1000.0)
+    return f"{_short(step.median * factor)} {unit} ({_short(step.q1 * factor)} to {_short(step.q3 * factor)})"
+
+
+def _short(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
+def _points(value: MeanEstimate) -> str:
+    return f"{number(value.mean, '+.2f')} points"
+
+
+def _measured(effects: Effects) -> str:
+    ratio = effects.time_ratio
+    assert ratio is not None
+    over = f"mean of {ratio.n} pairs" if ratio.n > 1 else "one pair"
+    return f"The median step took {ratio.mean:.2f} of the baseline's time ({over})"
+
+
+def _explained(effects: Effects) -> str:
+    measured, compute, saved = _measured(effects), effects.compute_saved, effects.time_saved
+    if compute is None or saved is None:
+        return f"{measured}."
+    if compute.mean < 0.05:
+        return f"{measured}; no compute was skipped."
+    bound = f"{1 - compute.mean / 100:.2f} of the compute was left, so skipping can save at most {compute.mean:.0f} %"
+    if saved.mean < 0.5:
+        return f"{measured}; {bound}, and saved nothing here."
+    return f"{measured}; {bound}, and saved {'all of that' if saved.mean >= compute.mean else f'{saved.mean:.0f} %'}."
+
+
+def _unexplained(pairs: Sequence[Pair], effects: Effects) -> str | None:
+    """None where skipping can have made every ratio what it is."""
+    found = [pair for pair in pairs if not pair.times.is_explained]
+    compute = effects.compute_ratio
+    if not found or compute is None:
+        return None
+    whose = "that" if len(found) == len(pairs) else f"the ratio of {_seeds(found)}"
+    return (
+        f"{_measured(effects)}, and {compute.mean:.2f} of the compute was left. Skipping cannot explain {whose}: "
+        "something else slowed the baseline's steps, such as other work on the machine, so what skipping saved is not "
+        "known. Repeat the comparison on a machine that does nothing else."
+    )
+
+
+def _left_out(pairs: Sequence[Pair]) -> str:
+    reasons: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.time_note is not None:
+            reasons.setdefault(pair.time_note, []).append(pair)
+    told = [f"{_seeds(found)}: {reason}." for reason, found in reasons.items()]
+    return " ".join(f"{text[0].upper()}{text[1:]}" for text in told)
+
+
+def _seeds(pairs: Sequence[Pair]) -> str:
+    return f"seed{'s' if len(pairs) > 1 else ''} {', '.join(str(pair.seed) for pair in pairs)}"
