@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.cli.terminal import duration, say, say_table
 from backend.client import Json
+from worker.contract.text import shown
 
 #: The latest figures that a line of progress shows, with their heading.
 _SHOWN = {"train/loss": "loss", "val/top1": "top-1", "images_per_second": "images/s"}
@@ -45,20 +46,21 @@ def say_run(run: Json) -> None:
     say(run["id"])
     for title, value in rows.items():
         if value:
-            say(f"  {title:<12} {value}")
-    say("  settings     " + " ".join(f"{name}={value}" for name, value in run["config"].items() if value is not None))
+            say(f"  {title:<12} {shown(value)}")
+    settings = " ".join(f"{name}={value}" for name, value in run["config"].items() if value is not None)
+    say(f"  settings     {shown(settings)}")
     for warning in run.get("warnings") or ():
-        say(f"  warning      {warning}")
+        say(f"  warning      {shown(warning)}")
 
 
 def say_comparison(comparison: Json) -> None:
-    say(f"{comparison['id']}  {comparison.get('name') or ''}  ({comparison['mode']})")
+    say(f"{comparison['id']}  {shown(comparison.get('name') or '')}  ({comparison['mode']})")
     say_table(
         ("SEED", "ARM", "RUN", "STATUS"),
         [(str(run["seed"]), str(run["arm"]), run["id"], run["status"]) for run in comparison["runs"]],
     )
     for warning in comparison.get("warnings") or ():
-        say(f"warning: {warning}")
+        say(f"warning: {shown(warning)}")
     verdict = comparison.get("verdict")
     if verdict:
         _say_verdict(verdict)

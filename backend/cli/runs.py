@@ -14,6 +14,7 @@ from backend.cli.terminal import complain, say, say_json
 from backend.client import FINAL, Client, Json, Refused, RunAction
 from backend.process.errors import CommandError
 from worker.contract.options import add_config_options, given_settings, list_presets
+from worker.contract.text import shown
 
 _WATCH_SECONDS = 1.0
 
@@ -117,7 +118,7 @@ def _launch(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         say_json(made)
     else:
-        say(f"{made['id']} is {made['status']}: {made['name']}   {client.url}/runs/{made['id']}")
+        say(f"{made['id']} is {made['status']}: {shown(made['name'])}   {client.url}/runs/{made['id']}")
         for warning in made.get("warnings") or ():
             complain(f"warning: {warning}")
     return _follow(client, made["id"]) if arguments.watch else 0
@@ -157,7 +158,7 @@ def _logs(client: Client, arguments: argparse.Namespace) -> int:
         ended = not arguments.follow or client.run(arguments.id)["status"] in FINAL
         for entry in client.logs(arguments.id, after=after):
             after = entry["seq"]
-            say_json(entry) if arguments.json else say(entry["line"])
+            say_json(entry) if arguments.json else say(shown(entry["line"], keep="\t"))
         if ended:
             return 0
         time.sleep(_WATCH_SECONDS)
@@ -185,6 +186,6 @@ def _follow(client: Client, run_id: str) -> int:
 
 def _rewrite(line: str) -> None:
     if sys.stdout.isatty():
-        print(f"\r\033[K{line}", end="", flush=True)
+        print(f"\r\033[K{shown(line)}", end="", flush=True)
     elif line:
         say(line)

@@ -10,11 +10,19 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from worker.contract.text import shown, shown_json
+
+#: What our own sentences and tables are set with.
+_LAYOUT = "\n\t"
+
 
 def say(text: str) -> None:
-    """One line to standard output. A reader that is gone ends no command that has work to finish."""
+    """One line to standard output. A reader that is gone ends no command that has work to finish.
+
+    Names, reasons and log lines come from elsewhere: none of their characters reaches the terminal as a command to it.
+    """
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        print(shown(text, keep=_LAYOUT), flush=True)
 
 
 def say_timed(text: str) -> None:
@@ -25,7 +33,7 @@ def say_timed(text: str) -> None:
 def complain(text: str) -> None:
     """One line to standard error."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(shown(text, keep=_LAYOUT), file=sys.stderr, flush=True)
 
 
 def leave_quietly() -> None:
@@ -39,12 +47,12 @@ def leave_quietly() -> None:
 
 
 def say_json(value: Any) -> None:
-    say(json.dumps(value, indent=2, ensure_ascii=False))
+    say(shown_json(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def say_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their widest cell."""
-    table = [list(titles), *(list(row) for row in rows)]
+    table = [list(titles), *([shown(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
     for row in table:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,11 +25,24 @@ from backend.controller.stream import Entry
 from backend.controller.workers import devices_freed, worker_gone, worker_seen
 from backend.db.session import Database
 from backend.db.tables import Attempt, Run
-from worker.contract.messages import MESSAGE, Claim, Message, Sequenced, Started, WorkerGone, WorkerSeen
+from worker.contract.messages import (
+    MESSAGE,
+    Claim,
+    Message,
+    MetricBatch,
+    Point,
+    Sequenced,
+    Started,
+    WorkerGone,
+    WorkerSeen,
+)
+from worker.contract.names import metric_name_fault
 from worker.contract.status import RunStatus
 
 #: How long one transaction may keep other writers waiting.
 TRANSACTION_SECONDS = 0.25
+#: Of the names that one message brings and that are not kept; a message may hold thousands.
+_FAULTS_TOLD = 5
 #: What says that the database is away or busy, rather than that it refuses one message.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
@@ -137,6 +150,11 @@ def _commit(database: Database, parsed: Sequence[Parsed]) -> Outcome:
     return batch.outcome
 
 
+def _without(point: Point, faults: Mapping[str, str | None]) -> Point:
+    kept = {name: value for name, value in point.values.items() if faults[name] is None}
+    return point.model_copy(update={"values": kept})
+
+
 class _Batch:
     """One transaction, with all the runs that its messages speak of."""
 
@@ -176,11 +194,23 @@ class _Batch:
             self._set_aside(item, item.why)
             return
         else:
-            handle(Speaker(self._session, run, attempt), message)
+            handle(Speaker(self._session, run, attempt), self._sound(item, message))
         self.outcome.heard.append(message)
         if was_live and not RunStatus(run.status).is_live:
             devices_freed(self._session, run, worker_id or "")
             self.outcome.rings = True
+
+    def _sound(self, item: Parsed, message: Sequenced) -> Sequenced:
+        """The message without metrics under names that are not kept; these are set aside, the others lose nothing."""
+        if not isinstance(message, MetricBatch):
+            return message
+        faults = {name: metric_name_fault(name) for point in message.points for name in point.values}
+        refused = [fault for fault in faults.values() if fault is not None]
+        if not refused:
+            return message
+        self._set_aside(item, "; ".join(refused[:_FAULTS_TOLD]))
+        points = [_without(point, faults) for point in message.points]
+        return message.model_copy(update={"points": points})
 
     def _next_of(self, run: Run, message: Sequenced | Unreadable) -> Attempt | None:
         """The attempt that says it, if this is the next of its messages; it counts as taken in then."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from enum import StrEnum
@@ -18,6 +20,7 @@ from backend.db.tables import Change, Metric
 from backend.metrics import buckets
 from backend.metrics.thinning import CurvePoint, thin, thin_by
 from backend.runs.queries import get_run
+from worker.contract.text import csv_text
 
 _STEPS_READ_AT_ONCE = 10_000
 _ROWS_READ_AT_ONCE = 5_000
@@ -95,7 +98,7 @@ def metric_names(session: Session, run_id: str) -> list[str]:
 
 def csv_lines(database: Database, run_id: str, names: Sequence[str]) -> Iterator[str]:
     """A header, then a row for each step. It reads in pieces: whoever takes it slowly holds no transaction open."""
-    yield ",".join(["step", "epoch", "elapsed_seconds", "at", *names]) + "\n"
+    yield _csv(["step", "epoch", "elapsed_seconds", "at", *map(csv_text, names)])
     start = 0
     while True:
         with database.read() as session:
@@ -106,6 +109,12 @@ def csv_lines(database: Database, run_id: str, names: Sequence[str]) -> Iterator
             start = first + _STEPS_READ_AT_ONCE
             piece = _rows(session, run_id, names, first=first, end=start)
         yield piece
+
+
+def _csv(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _rows(session: Session, run_id: str, names: Sequence[str], *, first: int, end: int) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
+from backend.errors import BadInput
 from worker.contract.config import RunConfig
+from worker.contract.errors import sentences_by_field
 from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, PATTERN, SeedsRefused, seeds_of
+from worker.contract.text import LINE_BREAKS_AND_TABS, folded, is_invisible, text_fault
 
 MAX_NAME = 200
 MAX_TAGS = 20
@@ -16,26 +29,31 @@ MAX_TAG = 40
 MAX_NOTES = 20_000
 
 
-def _is_text(value: str) -> str:
-    """Postgres takes no NUL in a text, and a name with a line break breaks every list."""
-    return _without(value, allowed="")
+def _is_line(value: str) -> str:
+    return _checked(value, allowed="")
 
 
 def _is_prose(value: str) -> str:
-    return _without(value, allowed="\n\r\t")
+    return _checked(value, allowed=LINE_BREAKS_AND_TABS)
 
 
-def _without(value: str, *, allowed: str) -> str:
-    found = next((sign for sign in value if (ord(sign) < 32 or ord(sign) == 127) and sign not in allowed), None)
-    if found is not None:
-        raise PydanticCustomError(
-            "control_character", "The control character {sign} is not allowed; leave it out", {"sign": repr(found)}
-        )
+def _checked(value: str, *, allowed: str) -> str:
+    """Refuses what a list cannot show as it is, and what it would show as nothing (see worker/contract/text.py)."""
+    fault = text_fault(value, allowed=allowed)
+    if fault is None and value.strip() and is_invisible(value):
+        fault = "none of its characters can be seen; add one that can"
+    if fault is not None:
+        raise PydanticCustomError("text", "{fault}", {"fault": fault})
     return value
 
 
-def _distinct(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tags))
+def _is_tag(value: str) -> str:
+    """Tags are typed as a list that commas separate, in the form and elsewhere."""
+    if "," in value:
+        raise PydanticCustomError(
+            "text", "A comma separates tags and cannot stand in one; send two tags or leave it out"
+        )
+    return _is_line(value)
 
 
 def _as_seeds(value: object) -> list[int]:
@@ -45,12 +63,19 @@ def _as_seeds(value: object) -> list[int]:
         raise PydanticCustomError("setting", "{text}", {"text": str(refusal), "field": "seeds"}) from refusal
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(_is_text)]
+def distinct(tags: list[str], *, standing: Sequence[str] = ()) -> list[str]:
+    """Of tags that are found by the same search the first stays, and each that is `standing` there already."""
+    kept: dict[str, str] = {}
+    for tag in tags:
+        kept.setdefault(tag if tag in standing else folded(tag), tag)
+    return list(kept.values())
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(_is_line)]
 GivenName = Annotated[Name, StringConstraints(min_length=1)]
-Tag = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG), AfterValidator(_is_text)
-]
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
+_ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG)]
+Tag = Annotated[_ShortText, AfterValidator(_is_tag)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(distinct)]
 Notes = Annotated[str, StringConstraints(max_length=MAX_NOTES), AfterValidator(_is_prose)]
 
 _Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
@@ -74,14 +99,41 @@ class NewRun(Body):
 
 
 class RunEdit(Body):
-    """Only what is given is changed."""
+    """Only what is given is changed. What characters it may hold is checked where the run's present texts are known:
+    those stay as they are even where they would be refused today."""
 
-    name: GivenName | None = None
-    tags: Tags | None = None
-    notes: Notes | None = None
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)] | None = None
+    tags: Annotated[list[_ShortText], Field(max_length=MAX_TAGS)] | None = None
+    notes: Annotated[str, StringConstraints(max_length=MAX_NOTES)] | None = None
 
-    def changes(self) -> dict[str, Any]:
-        return self.model_dump(exclude_none=True)
+    def changes(self, standing: Mapping[str, Any]) -> dict[str, Any]:
+        """What differs from what is `standing` there under these names. Raises BadInput for new text of a bad kind."""
+        given = self.model_dump(exclude_none=True)
+        if "tags" in given:
+            given["tags"] = distinct(given["tags"], standing=standing["tags"])
+        changed = {name: value for name, value in given.items() if value != standing[name]}
+        fresh = dict(changed)
+        if "tags" in fresh:
+            fresh["tags"] = [tag for tag in fresh["tags"] if tag not in standing["tags"]]
+        refused = [item for name, value in fresh.items() for item in _refusals(name, value)]
+        if refused:
+            raise BadInput(sentences_by_field(refused))
+        return changed
+
+
+_RULES: dict[str, TypeAdapter[Any]] = {
+    "name": TypeAdapter(GivenName),
+    "tags": TypeAdapter(list[Tag]),
+    "notes": TypeAdapter(Notes),
+}
+
+
+def _refusals(name: str, value: Any) -> list[dict[str, Any]]:
+    try:
+        _RULES[name].validate_python(value)
+    except ValidationError as error:
+        return [{**item, "loc": (name,)} for item in error.errors(include_url=False)]
+    return []
 
 
 class Draft(Body):

@@ -18,6 +18,7 @@ from backend.runs.inputs import MAX_NAME, NewRun, RunEdit
 from backend.runs.queries import get_run
 from backend.runs.transitions import change_status, set_desired
 from worker.contract.status import Actor, Desired, RunStatus, shown_status
+from worker.contract.text import without_faults
 
 _CLONE = "it can be cloned, which makes a new run"
 #: What a refusal offers instead, by the status that is shown.
@@ -46,14 +47,18 @@ def clone_run(session: Session, run_id: str) -> Run:
     origin = get_run(session, run_id)
     config = valid_config(origin.config)
     check_config(session, config)
-    name = f"{origin.name} (again)"
-    row = NewRow(name=name if len(name) <= MAX_NAME else origin.name, config=config, tags=origin.tags)
+    # Of an older version, which took more than a name may hold today.
+    name = without_faults(origin.name)
+    again = f"{name} (again)"
+    tags = [tag for tag in map(without_faults, origin.tags) if tag]
+    row = NewRow(name=again if len(again) <= MAX_NAME else name, config=config, tags=tags)
     return insert_run(session, row, at=datetime.now(UTC))
 
 
 def edit_run(session: Session, run_id: str, edit: RunEdit) -> Run:
+    """Raises NotFound, and BadInput for a new text that holds what it may not."""
     run = get_run(session, run_id)
-    changed = {name: value for name, value in edit.changes().items() if getattr(run, name) != value}
+    changed = edit.changes({"name": run.name, "tags": run.tags, "notes": run.notes})
     for name, value in changed.items():
         setattr(run, name, value)
     if changed:

@@ -77,14 +77,16 @@ export function textsOf(fields, config = {}) {
   return Object.fromEntries(fields.map(({ name, default: fallback }) => [name, typed(config[name] ?? fallback)]));
 }
 
-/** "a, b" -> ["a", "b"] */
-export function tagsOf(text) {
-  return [
-    ...new Set(
-      text
-        .split(",")
-        .map((tag) => tag.trim())
-        .filter(Boolean),
-    ),
-  ];
+/** "a, b" -> ["a", "b"]. A tag that is `standing` on the run already stays whole, even with a comma in it. */
+export function tagsOf(text, standing = []) {
+  const whole = standing.filter((tag) => tag.includes(",")).sort((one, other) => other.length - one.length);
+  const found = new Set();
+  let rest = text.trim();
+  while (rest) {
+    const isNext = (tag) => rest.startsWith(tag) && /^\s*(,|$)/.test(rest.slice(tag.length));
+    const tag = whole.find(isNext) ?? rest.split(",", 1)[0];
+    if (tag.trim()) found.add(tag.trim());
+    rest = rest.slice(tag.length).replace(/^\s*,?\s*/, "");
+  }
+  return [...found];
 }

@@ -43,7 +43,7 @@ BAD_CONFIGS: list[tuple[dict[str, Any], str, str]] = [
     ({"dataset": "imagefolder"}, "data_dir", "imagefolder needs data_dir"),
     ({"dataset": "cifar10", "data_dir": "here"}, "data_dir", "not an absolute path"),
     ({"dataset": "cifar10", "data_dir": "/no/such"}, "data_dir", "there is no folder '/no/such' on this machine"),
-    ({"dataset": "cifar10", "data_dir": "/x\0"}, "data_dir", "not an absolute path"),
+    ({"dataset": "cifar10", "data_dir": "/x\0"}, "data_dir", "control character U+0000"),
     ({"dataset": "cifar10", "data_dir": "/" + "x" * 3000}, "data_dir", "there is no folder"),
     ({"min_lr": 1.0, "lr": 0.1}, "min_lr", "lower it below that"),
     ({"sd_mode": "column"}, "sd_mode", "'column'"),

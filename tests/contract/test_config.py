@@ -36,7 +36,7 @@ def refusal(**settings: Any) -> dict[str, list[str]]:
         ({"lr": 0.1, "min_lr": 0.2}, "min_lr", "min_lr 0.2 exceeds the learning rate 0.1; lower it below that"),
         ({"dataset": "cifar10"}, "data_dir", "cifar10 needs data_dir"),
         ({"dataset": "imagefolder", "data_dir": "images"}, "data_dir", "not an absolute path; begin it with /"),
-        ({"dataset": "imagefolder", "data_dir": "/a\0b"}, "data_dir", "not an absolute path"),
+        ({"dataset": "imagefolder", "data_dir": "/a\0b"}, "data_dir", "control character U+0000"),
         ({"dataset": "minst"}, "dataset", "digits"),
         ({"depth": 50, "image_size": 16}, "image_size", "too small for depth 50; take 32 or more"),
         ({"sd_mode": "rows"}, "sd_mode", "'batch', 'row' or 'subset'"),

@@ -162,3 +162,18 @@ def test_a_nul_in_a_text_is_no_reason_to_refuse_it(world: World, worker: Scripte
     assert (world.run(run_id).status, world.run(run_id).reason) == ("failed", "died of �")
     assert [item.line for item in world.rows(LogLine)] == ["with � in it"]
     assert set_aside(world) == []
+
+
+def test_a_metric_under_a_name_that_is_not_kept_costs_no_other(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    odd = ["=cmd()", "a,b", "two\nlines", "x" * 65, "\u202eloss", "", "nul\0"]
+    values = dict.fromkeys(odd, 1.0) | {"train/loss": 2.0}
+    training.say("metrics", points=[point(1, **values), point(2, **{"train/loss": 3.0})])
+    training.points(3)
+    world.step()
+    assert world.curve(run_id) == [(1, 2.0), (2, 3.0), (3, 3.0)]
+    assert {metric.name for metric in world.rows(Metric, Metric.run_id == run_id)} == {"train/loss"}
+    assert set(world.run(run_id).latest) == {"train/loss"}
+    (kept,) = set_aside(world)
+    assert "metric name '=cmd()' is not kept; take 1 to 64 of letters" in kept.why

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from worker.contract.datasets import DATASETS, DatasetName
+from worker.contract.text import text_fault
 
 if TYPE_CHECKING:
     from worker.contract.config import RunConfig
@@ -29,8 +30,11 @@ def _of_images(config: RunConfig) -> Iterator[Complaint]:
     facts, data_dir = DATASETS[config.dataset], config.data_dir
     if facts.needs_data_dir and data_dir is None:
         yield "data_dir", f"{config.dataset.value} needs data_dir, the folder that holds the images"
-    if data_dir is not None and (not data_dir.startswith("/") or "\0" in data_dir):
+    if data_dir is not None and not data_dir.startswith("/"):
         yield "data_dir", f"data_dir {data_dir!r} is not an absolute path; begin it with /"
+    fault = text_fault(data_dir) if data_dir is not None else None
+    if fault is not None:
+        yield "data_dir", f"data_dir {data_dir!r}: {fault}, or name a link to the folder"
     if facts.train_images is not None and config.batch > facts.train_images:
         yield (
             "batch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 TRAIN_TASK = "resdrop.train"
@@ -29,3 +30,18 @@ class Metric(StrEnum):
     IMAGES_PER_SECOND = "images_per_second"
     SD_DEPTH = "sd/depth"
     SD_COMPUTE = "sd/compute"
+
+
+#: As wide as the column that keeps it.
+LONGEST_METRIC_NAME = 64
+_METRIC_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.:/-]{{0,{LONGEST_METRIC_NAME - 1}}}")
+
+
+def metric_name_fault(name: str) -> str | None:
+    """Why nothing is kept under `name`, which becomes part of addresses, of CSV and of charts; None where it may be."""
+    if _METRIC_NAME.fullmatch(name):
+        return None
+    return (
+        f"metric name {name[:80]!r} is not kept; take 1 to {LONGEST_METRIC_NAME} of letters, digits and _ . : / -, "
+        "the first a letter or digit"
+    )

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from worker.engine.leaving import INTERRUPTED, leaving_at_once
+from worker.engine.terminal import guard_standard_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,9 +40,13 @@ def verb_modules() -> tuple[ModuleType, ...]:
 
 
 def _escape_what_cannot_be_said() -> None:
-    """A file's name with letters that the terminal does not have ends nothing; on stderr Python does so itself."""
+    """A file's name with letters that the terminal does not have ends nothing; on stderr Python does so itself.
+
+    What would command the terminal is shown instead.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    guard_standard_streams()
 
 
 def _exit(code: int) -> NoReturn:

@@ -6,6 +6,8 @@ import sys
 import time
 from datetime import timedelta
 
+from worker.engine.terminal import control
+
 ON_TERMINAL_SECONDS, IN_FILE_SECONDS = 0.2, 15.0
 MEGABYTE = 10**6
 
@@ -36,7 +38,9 @@ class ProgressLine:
 
     def _tell(self, *, end: str) -> None:
         self._told = time.monotonic()
-        print(f"\r\x1b[2K{self._sentence()}" if self._is_terminal else self._sentence(), end=end, flush=True)
+        if self._is_terminal:
+            control(sys.stdout, "\r\x1b[2K")
+        print(self._sentence(), end=end, flush=True)
 
     def _sentence(self) -> str:
         elapsed = max(1e-9, time.monotonic() - self._start)

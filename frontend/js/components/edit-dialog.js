@@ -33,7 +33,8 @@ export function editRun(run, { api, runs }) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      runs.put(await api.editRun(run.id, { name: name.value.trim(), tags: tagsOf(tags.value), notes: notes.value }));
+      const edited = { name: name.value.trim(), tags: tagsOf(tags.value, run.tags), notes: notes.value };
+      runs.put(await api.editRun(run.id, edited));
       dialog.close();
     } catch (refused) {
       setText(

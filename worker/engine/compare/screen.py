@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from worker.engine.terminal import control
+
 DRAWN_SECONDS = 0.5
 QUIET_SECONDS = 10.0
 
@@ -22,7 +24,8 @@ class Screen:
         self._drawn_lines = 0
 
     def say(self, line: str) -> None:
-        self._out.write(f"{self._erased()}{line}\n")
+        control(self._out, self._erased())
+        self._out.write(f"{line}\n")
         self._out.flush()
 
     def show(self, lines: Callable[[], Sequence[str]]) -> None:
@@ -31,7 +34,8 @@ class Screen:
             return
         self._drawn_at = time.monotonic()
         drawn = [self._fitted(line) for line in lines()]
-        self._out.write(self._erased() + "".join(f"{line}\n" for line in drawn))
+        control(self._out, self._erased())
+        self._out.write("".join(f"{line}\n" for line in drawn))
         self._out.flush()
         self._drawn_lines = len(drawn) if self._is_terminal else 0
 

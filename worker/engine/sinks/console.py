@@ -10,6 +10,7 @@ from typing import TextIO
 from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
+from worker.engine.terminal import control
 from worker.evidence.figures import StepWeightedMean
 
 QUIET_SECONDS = 10.0
@@ -49,7 +50,8 @@ class Console(NullSink):
         self.log(f"note: {text}")
 
     def log(self, line: str) -> None:
-        self._out.write(f"{self._erased()}{line}\n")
+        control(self._out, self._erased())
+        self._out.write(f"{line}\n")
         self._out.flush()
 
     def _progress(self, point: Point) -> list[str]:
@@ -79,7 +81,8 @@ class Console(NullSink):
 
     def _draw(self, parts: list[str]) -> None:
         line = self._fitted(parts) if self._is_terminal else GAP.join(parts)
-        self._out.write(f"{self._erased()}{line}" if self._is_terminal else f"{line}\n")
+        control(self._out, self._erased())
+        self._out.write(line if self._is_terminal else f"{line}\n")
         self._out.flush()
         self._drawn_width = len(line) if self._is_terminal else 0
 
