@@ -5,23 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run
+from backend.doorbell import Doorbell, spec_of
 from backend.runs.waiting import may_start
 from worker.contract.messages import RunSpec
 from worker.contract.status import RunStatus
 
-if TYPE_CHECKING:
-    from backend.doorbell import Doorbell
-
 CLOSING_SECONDS = 2.0
-#: How long the start is left alone before Celery is imported, unless something is to be said.
-IDLE_SECONDS = 1.5
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +61,6 @@ class Announcer:
             self._thread.join(CLOSING_SECONDS)
 
     def _work(self) -> None:
-        # Celery's import takes half as long as the whole start, and would hold up the first page.
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_due or self._is_closing, timeout=IDLE_SECONDS)
-            if self._is_closing and not self._is_due:
-                return
-        from backend.doorbell import Doorbell
-
         doorbell = Doorbell(self._redis_url)
         while True:
             with self._changed:
@@ -97,8 +85,6 @@ class Announcer:
             doorbell.wake()
 
     def _read(self, run_ids: list[str]) -> tuple[list[Run], list[RunSpec]]:
-        from backend.doorbell import spec_of
-
         with self._database.read() as session:
             runs = list(session.execute(select(Run).where(Run.id.in_(run_ids))).scalars())
             ready = [run for run in runs if run.status == RunStatus.QUEUED and may_start(session, run)]

@@ -7,23 +7,21 @@ that is away, wiped or late loses nothing.
 from __future__ import annotations
 
 import logging
-from urllib.parse import quote
 
 import redis
-from celery import Celery
-from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
 from redis.retry import Retry
 
 from backend.db.tables import Checkpoint, Run
 from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.messages import CheckpointRef, RunKey, RunSpec
+from worker.contract.rings import write_ring
 from worker.contract.status import Desired
 
 SOCKET_TIMEOUT_SECONDS = 15.0
-RING_EXPIRES_SECONDS = 30
+#: So many rings may wait, the newest ones: each is repeated until its attempt is claimed or over.
+RINGS_KEPT = 200
 KEY_LIVES_SECONDS = 7 * 24 * 3600
 
 log = logging.getLogger(__name__)
@@ -48,14 +46,6 @@ class Doorbell:
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url)
         self._publish = self._redis.register_script(_PUBLISH)
-        self._celery = Celery("resdrop", broker=celery_url(redis_url), set_as_current=False)
-        self._celery.conf.update(
-            task_serializer="json",
-            accept_content=["json"],
-            task_ignore_result=True,
-            broker_connection_retry=False,
-            broker_transport_options={"socket_timeout": SOCKET_TIMEOUT_SECONDS, "socket_connect_timeout": 2.0},
-        )
 
     def publish_key(self, run: Run) -> bool:
         """Tells the holder of `run` what is wanted; only a newer revision replaces what stands."""
@@ -69,17 +59,21 @@ class Doorbell:
     def ring(self, spec: RunSpec) -> bool:
         """Asks any worker to claim this attempt; a ring may come twice or never."""
         try:
-            self._celery.send_task(
-                names.TRAIN_TASK,
-                kwargs={"spec": spec.model_dump(mode="json")},
-                queue=names.TRAIN_QUEUE,
-                expires=RING_EXPIRES_SECONDS,
-                retry=False,
-            )
-        except (OperationalError, redis.RedisError, OSError) as error:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.lpush(names.TRAIN_QUEUE, write_ring(spec))
+                pipeline.ltrim(names.TRAIN_QUEUE, 0, RINGS_KEPT - 1)
+                pipeline.execute()
+        except redis.RedisError as error:
             log.warning("run %s: the ring could not be sent: %s", spec.run_id, error)
             return False
         return True
+
+    def take_back_rings(self) -> None:
+        """Empties the queue of rings, which nobody is there to hear."""
+        try:
+            self._redis.delete(names.TRAIN_QUEUE)
+        except redis.RedisError as error:
+            log.debug("the rings could not be taken back: %s", error)
 
     def wake(self) -> None:
         """Wakes whoever reads SQL for a live page."""
@@ -88,14 +82,7 @@ class Doorbell:
         except redis.RedisError as error:
             log.debug("nobody could be woken: %s", error)
 
-    def ping(self) -> bool:
-        try:
-            return bool(self._redis.ping())
-        except redis.RedisError:
-            return False
-
     def close(self) -> None:
-        self._celery.close()
         self._redis.close()
 
 
@@ -114,19 +101,6 @@ def connect(redis_url: str) -> redis.Redis:
         socket_connect_timeout=2.0,
         health_check_interval=10,
     )
-
-
-def celery_url(redis_url: str) -> str:
-    """kombu's spelling of a redis-py address: a unix socket is redis+socket:// with the database as virtual_host.
-
-    The password stands before the path even for a socket: kombu passes over one that is given in the query.
-    """
-    if not redis_url.startswith("unix://"):
-        return redis_url
-    parts = parse_url(redis_url)  # type: ignore[no-untyped-call]
-    user, password = parts.get("username") or "", parts.get("password") or ""
-    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
-    return f"redis+socket://{login}{quote(parts['path'])}?virtual_host={parts.get('db', 0)}"
 
 
 def key_of(run: Run) -> RunKey:

@@ -16,6 +16,7 @@ from backend.controller.ingest import DATABASE_AWAY, ingest, parse
 from backend.controller.judge import Judge
 from backend.controller.keys import KeyPublisher
 from backend.controller.ringing import Ringing
+from backend.controller.set_aside import set_aside
 from backend.controller.stream import Entry, MessageStream
 from backend.controller.timer import Every
 from backend.controller.verdicts import judge_all
@@ -90,6 +91,8 @@ class Controller:
         self._probe()
         patience = LOOK_AGAIN_SECONDS if self._keys.is_waiting else LOOK_SECONDS
         reading = self._stream.read(block_seconds=min(block_seconds, patience))
+        if reading.displaced:
+            self._note_displaced(reading.displaced)
         self._take_in(reading.entries)
         if reading.own_probe is not None:
             self._beat(probe_sent_at=reading.own_probe)
@@ -138,6 +141,12 @@ class Controller:
             self._keys.flush()
             self._doorbell.wake()
             parsed = parsed[len(outcome.entries) :]
+
+    def _note_displaced(self, what: str) -> None:
+        log.warning("%s", what)
+        with self._database.write() as session:
+            set_aside(session, Entry("", ""), what)
+        self._set_aside += 1
 
     def _beat(self, *, probe_sent_at: float) -> None:
         self._judge.beat()

@@ -31,6 +31,7 @@ from worker.contract.messages import (
     Message,
     MetricBatch,
     Point,
+    RingRefused,
     Sequenced,
     Started,
     WorkerGone,
@@ -155,6 +156,10 @@ def _without(point: Point, faults: Mapping[str, str | None]) -> Point:
     return point.model_copy(update={"values": kept})
 
 
+def _element_of(entry: Entry, message: RingRefused) -> Entry:
+    return Entry(entry.id, message.ring)
+
+
 class _Batch:
     """One transaction, with all the runs that its messages speak of."""
 
@@ -175,6 +180,8 @@ class _Batch:
         elif isinstance(message, WorkerGone):
             worker_gone(self._session, message)
             self.outcome.heard.append(message)
+        elif isinstance(message, RingRefused):
+            self._set_aside(Parsed(_element_of(item.entry, message), None), f"in the queue of rings: {message.why}")
         elif message is None:
             self._set_aside(item, item.why)
         elif message.run_id not in self._runs:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from worker.contract.messages import Held, Message, WorkerGone, WorkerSeen
+from worker.contract.messages import Held, Message, RingRefused, WorkerGone, WorkerSeen
 
 SILENCE_SECONDS = 30.0
 #: A longer time between two probes that came back means that somebody was away.
@@ -58,7 +58,7 @@ class Judge:
                 self._hear_worker(message)
             elif isinstance(message, WorkerGone):
                 self._ended.setdefault(Boot(message.worker_id, message.boot_id), self._clock())
-            else:
+            elif not isinstance(message, RingRefused):
                 self._heard[Holder(message.run_id, message.attempt, message.claim_id)] = self._clock()
 
     def _hear_worker(self, message: WorkerSeen) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from backend.controller.timer import Every
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker
 from backend.doorbell import Doorbell, spec_of
@@ -37,6 +38,7 @@ class Ringing:
         self._clock = clock
         self._rung: dict[tuple[str, int], float] = {}
         self._invalid: set[str] = set()
+        self._take_back_timer = Every(RING_EVERY_SECONDS, clock)
         self._urged = True
 
     def urge(self) -> None:
@@ -46,9 +48,13 @@ class Ringing:
     def look(self) -> None:
         """Rings what is due."""
         with self._database.read() as session:
-            chosen = self._choose(session)
+            workers = _fresh_workers(session)
+            chosen = self._choose(session, workers)
             specs = [_spec(session, run) for run in chosen if self._urged or self._is_due(run)]
         self._urged = False
+        if not workers and self._take_back_timer.is_due():
+            # Whoever comes is rung anew, in the order of the queue and of what is still wanted then.
+            self._doorbell.take_back_rings()
         kept = {(run.id, run.attempt) for run in chosen}
         self._rung = {rung: at for rung, at in self._rung.items() if rung in kept}
         for spec in specs:
@@ -63,9 +69,8 @@ class Ringing:
             return datetime.now(UTC) - run.queued_at >= LEFT_TO_THE_API
         return self._clock() - rung_at >= RING_EVERY_SECONDS
 
-    def _choose(self, session: Session) -> list[Run]:
+    def _choose(self, session: Session, workers: Sequence[Worker]) -> list[Run]:
         """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
-        workers = _fresh_workers(session)
         free = {worker.id: list(worker.free_devices) for worker in workers}
         chosen: list[Run] = []
         for run in _startable(session) if any(free.values()) else ():

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import redis
 
-from worker.contract.names import ENVELOPE, MESSAGES_STREAM
+from worker.contract.names import ENVELOPE, MESSAGES_STREAM, SET_ASIDE_KEY
 
 READ_AT_ONCE = 200
 _PROBE = "probe"
@@ -26,10 +26,12 @@ class Entry:
 
 @dataclass
 class Reading:
-    """`own_probe` is when the probe was sent that came back with these entries, all older than itself."""
+    """`own_probe` is when the probe was sent that came back with these entries, all older than itself. `displaced`
+    says what stood in the stream's place and was moved aside."""
 
     entries: list[Entry] = field(default_factory=list)
     own_probe: float | None = None
+    displaced: str = ""
 
 
 class MessageStream:
@@ -47,8 +49,13 @@ class MessageStream:
     def read(self, *, block_seconds: float) -> Reading:
         """The oldest entries; waits up to `block_seconds` for the first one."""
         block = max(1, round(block_seconds * 1000)) if block_seconds > 0 else None
-        # redis-py's own type lists every protocol's shape; ours is one stream and its entries, as text.
-        found: Any = self._redis.xread({MESSAGES_STREAM: "0-0"}, count=READ_AT_ONCE, block=block)
+        try:
+            # redis-py's own type lists every protocol's shape; ours is one stream and its entries, as text.
+            found: Any = self._redis.xread({MESSAGES_STREAM: "0-0"}, count=READ_AT_ONCE, block=block)
+        except redis.ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            return Reading(displaced=self._move_aside())
         entries: list[tuple[str, dict[str, str]]] = found[0][1] if found else []
         return self._sorted(entries) if entries else Reading()
 
@@ -67,6 +74,12 @@ class MessageStream:
             reading.entries.append(Entry(entry_id, body, age))
         self.delete(probes)
         return reading
+
+    def _move_aside(self) -> str:
+        """Makes room for the stream where a key of another kind has its name; nothing could be said otherwise."""
+        kind, kept = str(self._redis.type(MESSAGES_STREAM)), SET_ASIDE_KEY + MESSAGES_STREAM
+        self._redis.rename(MESSAGES_STREAM, kept)
+        return f"the key {MESSAGES_STREAM} was a {kind} and no stream; it was renamed to {kept}"
 
     def delete(self, entry_ids: list[str]) -> None:
         """Forgets entries that are in SQL. By their ids: an entry that nobody has read can't be hit."""

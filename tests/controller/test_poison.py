@@ -8,7 +8,7 @@ import pytest
 
 from backend.db.tables import Attempt, ControllerPulse, LogLine, Metric, SetAside
 from tests.controller.world import ScriptedWorker, World, point, started
-from worker.contract.names import ENVELOPE, MESSAGES_STREAM
+from worker.contract.names import ENVELOPE, MESSAGES_STREAM, SET_ASIDE_KEY
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 
@@ -177,3 +177,24 @@ def test_a_metric_under_a_name_that_is_not_kept_costs_no_other(world: World, wor
     assert set(world.run(run_id).latest) == {"train/loss"}
     (kept,) = set_aside(world)
     assert "metric name '=cmd()' is not kept; take 1 to 64 of letters" in kept.why
+
+
+def test_what_a_worker_found_in_the_queue_of_rings_is_kept_and_counted(world: World, worker: ScriptedWorker) -> None:
+    world.step()
+    worker.refuse("it is no task of Celery's", ring="garbage")
+    world.step(2, seconds=6)
+    (kept,) = set_aside(world)
+    assert (kept.why, kept.message) == ("in the queue of rings: it is no task of Celery's", "garbage")
+    (pulse,) = world.rows(ControllerPulse)
+    assert pulse.set_aside == 1
+
+
+def test_a_key_of_another_kind_in_the_place_of_the_stream_is_moved_aside(world: World, worker: ScriptedWorker) -> None:
+    world.redis.set(MESSAGES_STREAM, "no stream")
+    world.step()
+    assert world.redis.get(SET_ASIDE_KEY + MESSAGES_STREAM) == "no stream"
+    (kept,) = set_aside(world)
+    assert "was a string and no stream" in kept.why
+    worker.seen()
+    world.step()
+    assert world.worker("w1")

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.db.tables import Worker
+from backend.doorbell import RINGS_KEPT
 from tests.controller.world import ScriptedWorker, World, started
+from worker.contract.config import RunConfig
 from worker.contract.messages import RunSpec
 from worker.contract.status import RunStatus
 
@@ -189,3 +191,26 @@ def test_a_run_that_is_paused_or_taken_is_not_rung(world: World) -> None:
     worker.seen()
     world.step()
     assert world.rung() == [queued]
+
+
+def test_rings_that_nobody_is_there_to_hear_are_taken_back(world: World, worker: ScriptedWorker) -> None:
+    """Whoever comes in the morning would otherwise hear those of the whole night, in their order."""
+    for _ in range(3):
+        world.controller._doorbell.ring(a_spec())
+    world.step(2, seconds=6)
+    assert world.rung() == []
+    worker.seen()
+    world.step()
+    world.controller._doorbell.ring(a_spec())
+    world.step(2, seconds=3)
+    assert world.rung() == ["r_x"]
+
+
+def test_the_rings_that_wait_are_bounded(world: World) -> None:
+    for _ in range(RINGS_KEPT + 50):
+        world.controller._doorbell.ring(a_spec())
+    assert len(world.rings()) == RINGS_KEPT
+
+
+def a_spec() -> RunSpec:
+    return RunSpec(run_id="r_x", attempt=1, name="", config=RunConfig())

@@ -67,7 +67,7 @@ def _answers(client: redis.Redis) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "it") -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "it") -> Any:
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
@@ -215,6 +215,10 @@ class ScriptedWorker:
 
     def gone(self) -> None:
         self._say("worker_gone")
+
+    def refuse(self, why: str, **told: Any) -> None:
+        """Something in the queue of rings."""
+        self._say("ring_refused", why=why, **told)
 
     def _say(self, kind: str, **body: Any) -> None:
         envelope = {"kind": kind, "worker_id": self.name, "boot_id": self.boot, "at": now_text()}

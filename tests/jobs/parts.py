@@ -22,6 +22,7 @@ from backend.process.redis_server import find_program
 from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.messages import MESSAGE, CheckpointRef, Claim, Message, RunKey, RunSpec, Sequenced
+from worker.contract.rings import write_ring
 from worker.contract.status import Desired
 from worker.jobs.connection import celery_url, connect
 from worker.jobs.outbox import FINAL
@@ -31,7 +32,7 @@ STAND_IN = f"{sys.executable} {Path(__file__).with_name('stand_in.py')}"
 REAL_TRAINER = f"{sys.executable} -P -m worker.jobs.trainer"
 
 
-def wait_until(is_true: Callable[[], Any], *, seconds: float = 10, what: str, report: Callable[[], str] = str) -> None:
+def wait_until(is_true: Callable[[], Any], *, seconds: float = 60, what: str, report: Callable[[], str] = str) -> None:
     end = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > end:
@@ -100,10 +101,11 @@ class Controller:
         given = {"attempt": 1, "config": RunConfig()} | given
         spec = RunSpec(run_id=run_id, name=name, **given)
         self.change(run_id, attempt=spec.attempt, desired=Desired.RUN, claim_id=None, ingested_through=0)
-        self.ring(spec.model_dump(mode="json"))
+        self.redis.lpush(names.TRAIN_QUEUE, write_ring(spec))
         return spec
 
     def ring(self, spec: object) -> None:
+        """As Celery's own sender does it."""
         self.celery.send_task(names.TRAIN_TASK, kwargs={"spec": spec}, queue=names.TRAIN_QUEUE, ignore_result=True)
 
     def change(self, run_id: str, **changes: Any) -> None:

@@ -94,6 +94,22 @@ class WorkerGone(Part):
     at: AwareDatetime
 
 
+class RingRefused(Part):
+    """Something in the queue of rings that this worker does not train, and would not if it came again."""
+
+    kind: Literal["ring_refused"] = "ring_refused"
+    worker_id: str
+    boot_id: str
+    at: AwareDatetime
+    #: Why, for a person: what is unknown to this version, or how it is no ring at all.
+    why: str
+    #: Of a ring that could be read so far; None for what is none.
+    run_id: str | None = None
+    attempt: int | None = None
+    #: The element itself, as far as it is text.
+    ring: str = ""
+
+
 class _OfAttempt(Part):
     run_id: str
     attempt: int
@@ -213,6 +229,6 @@ Sequenced = (
     | Completed
     | Failed
 )
-Message = Annotated[WorkerSeen | WorkerGone | Claim | Sequenced, Field(discriminator="kind")]
+Message = Annotated[WorkerSeen | WorkerGone | RingRefused | Claim | Sequenced, Field(discriminator="kind")]
 
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)

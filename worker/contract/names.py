@@ -14,6 +14,9 @@ ENVELOPE = "message"
 #: A channel that only wakes whoever reads SQL; its payload means nothing.
 WAKE_CHANNEL = "resdrop:wake"
 
+#: Before the name of a key that was in the way of one of ours and was no such thing; one is kept of each name.
+SET_ASIDE_KEY = "resdrop:set-aside:"
+
 
 def run_key(run_id: str) -> str:
     """The key that tells a run's holder what is wanted: a RunKey as JSON (see messages.py)."""

@@ -42,7 +42,7 @@ def _work(settings: Settings) -> int:
     identity = identify(state=settings.state, files=settings.files)
     slots = Slots(find_slots(settings.devices))
     station = Station(connect(settings.redis_url), settings=settings, identity=identity, slots=slots)
-    app = make_app(settings, hear=station.hear)
+    app = make_app(settings, hear=station.hear, set_aside=station.set_aside)
     celery_worker = make_worker(app, slots=len(slots.all), begin_closing=station.begin_closing)
     _end_on_signals(station)
     station.open()

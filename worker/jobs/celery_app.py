@@ -10,12 +10,13 @@ from celery.worker import WorkController
 
 from worker.contract import names
 from worker.jobs.connection import SOCKET_TIMEOUT_SECONDS, celery_url
+from worker.jobs.ring_transport import RingCelery, SetAside
 from worker.jobs.settings import Settings
 
 
-def make_app(settings: Settings, *, hear: Callable[[object], None]) -> Celery:
-    """The app whose one task hands a ring's content to `hear`."""
-    app = Celery("resdrop", broker=celery_url(settings.redis_url))
+def make_app(settings: Settings, *, hear: Callable[[str], None], set_aside: SetAside) -> Celery:
+    """The app whose one task hands a ring's content to `hear`; what is no ring goes to `set_aside`."""
+    app = RingCelery("resdrop", broker=celery_url(settings.redis_url))
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -29,7 +30,10 @@ def make_app(settings: Settings, *, hear: Callable[[object], None]) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis that answers with an error (its disk is full, it is a replica) is waited for like one that is away.
+        broker_channel_error_retry=True,
         broker_transport_options={
+            "set_aside": set_aside,
             "socket_timeout": SOCKET_TIMEOUT_SECONDS,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
@@ -37,8 +41,8 @@ def make_app(settings: Settings, *, hear: Callable[[object], None]) -> Celery:
         },
     )
 
-    def train(*_: Any, spec: object = None, **__: Any) -> None:
-        hear(spec)
+    def train(*, ring: str) -> None:
+        hear(ring)
 
     app.task(train, name=names.TRAIN_TASK)
     return app
@@ -47,8 +51,8 @@ def make_app(settings: Settings, *, hear: Callable[[object], None]) -> Celery:
 class Worker(WorkController):  # type: ignore[misc]  # celery has no types
     """Celery's worker without its command line, signal handlers and logging; `start` blocks until it is shut down.
 
-    When it ends for a reason of its own, say a message that is no JSON, the trainings have to end in order too:
-    Celery waits for them, and meanwhile hears nothing.
+    Should it end for a reason of its own, the trainings have to end in order too: Celery waits for them, and
+    meanwhile hears nothing.
     """
 
     def __init__(self, *, begin_closing: Callable[[], None], **options: Any) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from datetime import UTC, datetime
 
 import redis
 
-from worker.contract.messages import WorkerGone, WorkerSeen
+from worker.contract.messages import RingRefused, WorkerGone, WorkerSeen
 from worker.jobs.courier import send
 from worker.jobs.devices import Slots
 from worker.jobs.holdings import Holdings
 from worker.jobs.identity import Identity
 
 BEAT_SECONDS = 3.0
+#: Refusals that wait for a Redis that takes them; the log has all.
+_REFUSALS_KEPT = 100
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ class Heartbeat:
         self._identity = identity
         self._slots = slots
         self._holdings = holdings
+        self._refusals: deque[RingRefused] = deque(maxlen=_REFUSALS_KEPT)
         self._hurry = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -36,6 +40,12 @@ class Heartbeat:
 
     def beat_now(self) -> None:
         """What is free or held has changed: the next training need not wait for the next beat."""
+        self._hurry.set()
+
+    def refuse(self, why: str, *, run_id: str | None = None, attempt: int | None = None, ring: str = "") -> None:
+        """Tells of something in the queue of rings that is not trained here. Does not wait for Redis."""
+        who = {"worker_id": self._identity.worker_id, "boot_id": self._identity.boot_id, "at": datetime.now(UTC)}
+        self._refusals.append(RingRefused(**who, why=why, run_id=run_id, attempt=attempt, ring=ring))
         self._hurry.set()
 
     def close(self) -> None:
@@ -48,7 +58,8 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._say(self._seen())
+            if self._say(self._seen()):
+                self._say_refusals()
             self._hurry.wait(BEAT_SECONDS)
             self._hurry.clear()
 
@@ -66,8 +77,17 @@ class Heartbeat:
             at=datetime.now(UTC),
         )
 
-    def _say(self, message: WorkerSeen | WorkerGone) -> None:
+    def _say_refusals(self) -> None:
+        while self._refusals:
+            refusal = self._refusals.popleft()
+            if not self._say(refusal):
+                self._refusals.appendleft(refusal)
+                return
+
+    def _say(self, message: WorkerSeen | WorkerGone | RingRefused) -> bool:
         try:
             send(self._redis, message)
         except redis.RedisError as error:
             log.debug("a heartbeat was not sent: %s", error)
+            return False
+        return True

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 import redis
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from worker.contract.errors import field_errors
 from worker.contract.messages import Claim, Held, RunSpec
@@ -24,6 +25,9 @@ from worker.jobs.identity import Identity
 from worker.jobs.orphans import adopt_orphans
 from worker.jobs.process_group import kill_session
 from worker.jobs.settings import Settings
+
+#: Of something that is set aside, so much is told.
+_ELEMENT_LENGTH = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +75,31 @@ class Station:
         for pid in list(self._trainers):
             kill_session(pid)
 
-    def hear(self, ring: object) -> None:
+    def set_aside(self, element: bytes, why: str) -> None:
+        """Tells the controller, which keeps it, of something in the queue that is no ring."""
+        log.error("something in the queue of rings was set aside: %s", why)
+        self._heartbeat.refuse(why, ring=element[:_ELEMENT_LENGTH].decode(errors="replace"))
+
+    def hear(self, ring: str) -> None:
         """Trains what the ring asks for, if it is for this worker; returns when that has ended. Never raises."""
         try:
             spec = read_ring(ring)
             if not self._is_closing and self._mounts(spec):
                 self._take_and_train(spec)
         except ValidationError as error:
-            log.error("a ring was refused: %s", field_errors(error))
+            self._refuse(ring, error)
         except Exception:  # the edge of the task; Celery would only log it in its own words
             log.exception("a ring failed")
+
+    def _refuse(self, ring: str, error: ValidationError) -> None:
+        """Says what of the ring is not valid here, and of which run."""
+        complaints = "; ".join(chain.from_iterable(field_errors(error).values()))
+        try:
+            told = _Named.model_validate_json(ring)
+        except ValidationError:
+            told = _Named()
+        log.error("the ring of run %s was refused: %s", told.run_id, complaints)
+        self._heartbeat.refuse(complaints, run_id=told.run_id, attempt=told.attempt, ring=ring[:_ELEMENT_LENGTH])
 
     def _mounts(self, spec: RunSpec) -> bool:
         """Is the newest checkpoint within reach? From an older one the run would silently lose steps."""
@@ -147,6 +166,13 @@ class _Ring(RunSpec):
     attempt: int = Field(ge=1)
 
 
-def read_ring(ring: object) -> RunSpec:
-    """The ring's content. Raises ValidationError for what is no ring."""
-    return _Ring.model_validate(ring)
+class _Named(BaseModel):
+    """Whose ring it is, of one that is not valid otherwise."""
+
+    run_id: str | None = None
+    attempt: int | None = None
+
+
+def read_ring(ring: str) -> RunSpec:
+    """The ring's content. Raises ValidationError for what this version cannot train."""
+    return _Ring.model_validate_json(ring)
