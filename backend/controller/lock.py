@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.db.locking import lock
 from backend.db.session import Database
 
 #: An arbitrary number, the same in every controller.
@@ -20,7 +20,7 @@ _ADVISORY_LOCK = 7_300_150_110
 
 class ControllerLock(Protocol):
     def take(self) -> bool:
-        """Tries once; True if it is held from now on."""
+        """Tries once; True if it is held from now on. Raises NoFileLocks."""
 
     def is_held(self) -> bool: ...
 
@@ -43,12 +43,12 @@ class FileLock:
     def take(self) -> bool:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
+            if lock(descriptor, self._path, wait=False):
+                self._descriptor = descriptor
+        finally:
+            if self._descriptor is None:
+                os.close(descriptor)
+        return self.is_held()
 
     def is_held(self) -> bool:
         return self._descriptor is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
+from backend.db.locking import lock
 from backend.db.revisions import HEAD, NEWER_REMEDY, REVISIONS, unknown_schema
 from backend.db.session import Database
 from backend.errors import ResDropError
@@ -23,7 +23,7 @@ class UnknownSchema(ResDropError):
 
 
 def upgrade(database: Database) -> None:
-    """Raises UnknownSchema where a newer version has been at work."""
+    """Raises UnknownSchema where a newer version has been at work, and NoFileLocks."""
     with _exclusively(database):
         if _revision(database) != HEAD:
             _run_alembic(database)
@@ -55,8 +55,9 @@ def _run_alembic(database: Database) -> None:
 def _exclusively(database: Database) -> Iterator[None]:
     """One process at a time; on SQLite even for the first connection, which turns the file to WAL."""
     if database.is_sqlite:
-        with Path(f"{make_url(database.url).database}.migrating").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        path = Path(f"{make_url(database.url).database}.migrating")
+        with path.open("w") as file:
+            lock(file.fileno(), path, wait=True)
             yield
         return
     with database.engine.connect() as connection:

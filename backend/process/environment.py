@@ -23,6 +23,7 @@ from pathlib import Path
 from backend.process.chromium import provide_chromium
 from backend.process.errors import CommandError
 from backend.process.pip_progress import PipFailed, install
+from worker.common.file_lock import exclusive
 
 #: The packages take 6.3 GB; while they are installed, what was downloaded lies beside them.
 NEEDED_BYTES = 9_000_000_000
@@ -105,8 +106,8 @@ def _alone(environment: Environment) -> Iterator[None]:
     except OSError as error:
         raise _not_writable(environment.path, error) from error
     try:
-        _wait_for_lock(descriptor)
-        yield
+        with _locked(descriptor, environment):
+            yield
     finally:
         os.close(descriptor)
 
@@ -118,12 +119,24 @@ def _not_writable(path: Path, error: OSError) -> CommandError:
     )
 
 
-def _wait_for_lock(descriptor: int) -> None:
+@contextlib.contextmanager
+def _locked(descriptor: int, environment: Environment) -> Iterator[None]:
+    """By a file beside the environment where folders cannot be locked, as on NFS, or nothing can."""
+
+    def tell(_: object = None) -> None:
+        _say("Another start is installing the packages; waiting for it.")
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _say("Another start is installing the packages; waiting for it.")
+        tell()
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        beside = environment.path.with_name(f".{environment.path.name}.lock")
+        with exclusive(beside, wait=tell):
+            yield
+        return
+    yield
 
 
 def _provide_or_explain(environment: Environment, files: Sequence[str]) -> None:

@@ -144,6 +144,11 @@ class Home:
             if not _locks(descriptor, tries=_LOCK_TRIES):
                 raise CommandError(self.taken())
             yield descriptor
+        except NoFileLocks as error:
+            raise CommandError(
+                f"The home {self.path} is on a filesystem without file locks (flock: {error.strerror}). "
+                "Choose one on a local disk with --home; RESDROP_FILES may name a folder anywhere for the checkpoints."
+            ) from error
         finally:
             os.close(descriptor)
 
@@ -155,6 +160,8 @@ class Home:
             return False
         try:
             return not _locks(descriptor)
+        except NoFileLocks:
+            return False  # and no `up` can
         finally:
             os.close(descriptor)
 
@@ -212,7 +219,12 @@ class Home:
         return found
 
 
+class NoFileLocks(OSError):
+    """The filesystem has no flock."""
+
+
 def _locks(descriptor: int, tries: int = 1) -> bool:
+    """Raises NoFileLocks."""
     for remaining in reversed(range(tries)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -220,6 +232,8 @@ def _locks(descriptor: int, tries: int = 1) -> bool:
         except BlockingIOError:
             if remaining:
                 time.sleep(0.1)
+        except OSError as error:
+            raise NoFileLocks(error.errno, error.strerror) from error
     return False
 
 

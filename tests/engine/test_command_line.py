@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -229,7 +230,10 @@ def test_a_second_training_in_the_same_folder_is_kept_out(tmp_path: Path, capsys
     try:
         wait_for_rows(tmp_path, 1, process)
         assert main(options(tmp_path, **LONG)) == 2
-        assert "another process is training" in capsys.readouterr().err
+        refusal = (
+            f"process {process.pid} on {socket.gethostname()} is training in {tmp_path}; end it or give another --out"
+        )
+        assert refusal in capsys.readouterr().err
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

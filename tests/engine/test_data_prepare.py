@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -251,7 +252,7 @@ def test_only_one_preparation_works_in_a_folder(
 ) -> None:
     with state_of(tmp_path):
         assert prepare(archives, tmp_path) == 2
-    assert "another preparation is at work" in capsys.readouterr().err
+    assert f"process {os.getpid()} on {socket.gethostname()} is preparing in {tmp_path}" in capsys.readouterr().err
 
 
 def test_what_is_whole_is_not_extracted_again_and_what_is_not_is(

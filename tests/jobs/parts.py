@@ -184,6 +184,7 @@ class WorkerProcess:
 
     def __init__(self, home: Path, url: str, **settings: str) -> None:
         self.home = home
+        self.command = [sys.executable, "-m", "worker.jobs"]
         self._settings = {
             "RESDROP_HOME": str(home),
             "RESDROP_REDIS_URL": url,
@@ -200,7 +201,7 @@ class WorkerProcess:
         self.home.mkdir(exist_ok=True)
         with self._log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "worker.jobs"],
+                self.command,
                 env=os.environ | self._settings,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,

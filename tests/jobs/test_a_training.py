@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -309,11 +310,14 @@ def test_shutting_down_waits_only_so_long_for_an_acknowledgement_and_keeps_the_r
 
 
 def test_a_second_worker_in_the_same_folder_is_refused(controller: Controller, start_worker: StartWorker) -> None:
-    start_worker()
+    first = start_worker()
     wait_until(lambda: controller.of_kind("worker_seen"), what="the first worker")
     second = start_worker()
     assert second.wait(10) == 2
-    assert "another worker runs with the folder" in second.log()
+    assert first.process is not None
+    assert (
+        f"another worker, process {first.process.pid} on {socket.gethostname()}, runs with the folder" in second.log()
+    )
 
 
 def test_a_worker_keeps_its_name_and_its_storage_root_over_a_restart(

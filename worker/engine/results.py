@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from worker.common.file_lock import LockTaken, exclusive
+from worker.common.lock_note import Holder
 from worker.contract.config import RunConfig
 from worker.engine.atomic import write_text
 from worker.engine.differences import differing_settings
+
+LOCK = ".lock"
 
 
 class FolderRefused(ValueError):
@@ -28,7 +33,7 @@ class ResultsFolder:
         self.log = root / "train.log"
         self.tensorboard = root / "tensorboard"
         self.checkpoints = root / "checkpoints"
-        self._lock = root / ".lock"
+        self._lock = root / LOCK
 
     def refuse_strangers(self) -> None:
         """Raises FolderRefused if something else than a run is here. Writes nothing."""
@@ -52,19 +57,15 @@ class ResultsFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folder and keeps others out of it. Raises FolderRefused."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            file = self._lock.open("w")
-        except OSError as error:
-            raise FolderRefused(f"--out {self.root} cannot be written to: {error.strerror}") from error
-        with file:
+        """Makes the folder and keeps other writers out of it, on this machine and others. Raises FolderRefused."""
+        with ExitStack() as held:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise FolderRefused(
-                    f"another process is training in {self.root}; end it or give another --out"
-                ) from error
+                self.root.mkdir(parents=True, exist_ok=True)
+                held.enter_context(exclusive(self._lock, lost=self._leave_to))
+            except LockTaken as taken:
+                raise FolderRefused(f"{taken.who} is training in {self.root}; end it or give another --out") from taken
+            except OSError as error:
+                raise FolderRefused(f"--out {self.root} cannot be written to: {error.strerror}") from error
             yield
 
     def write_config(self, config: RunConfig) -> None:
@@ -81,7 +82,18 @@ class ResultsFolder:
             path.unlink(missing_ok=True)
 
     def _strangers(self) -> bool:
-        return self.root.exists() and any(path != self._lock for path in self.root.iterdir())
+        return self.root.exists() and not all(is_lock(path) for path in self.root.iterdir())
+
+    def _leave_to(self, other: Holder) -> NoReturn:
+        """Two writers would be worse than losing the steps since the last checkpoint."""
+        with suppress(OSError):
+            print(f"{other} has taken over {self.root}, as this process stood still; ending", file=sys.stderr)
+        os._exit(1)
+
+
+def is_lock(path: Path) -> bool:
+    """Is it the lock of a results folder, or what belongs to it?"""
+    return path.name.startswith(LOCK)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

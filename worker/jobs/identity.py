@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import logging
 import os
 import platform
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
+
+from worker.common.file_lock import LockTaken, exclusive
+from worker.common.lock_note import Holder
 
 _PACKAGES = ("torch", "torchvision", "numpy", "celery", "redis")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,10 @@ def _settled_id(path: Path, *, prefix: str) -> str:
     """The id in `path`; whoever comes first writes it, and it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps({"id": prefix + uuid.uuid4().hex[:12]}) + "\n", encoding="utf-8")
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        # Under a lock rather than by a hard link, which SMB, exFAT and others do not have.
+        with exclusive(path.with_name(f".{path.name}.lock"), wait=_tell_whom_it_waits_for):
+            if not path.exists():
+                _write_id(path, prefix + uuid.uuid4().hex[:12])
     content = json.loads(path.read_text(encoding="utf-8"))
     found = content.get("id") if isinstance(content, dict) else None
     if not isinstance(found, str):
@@ -70,15 +72,32 @@ def _settled_id(path: Path, *, prefix: str) -> str:
     return found
 
 
+def _write_id(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(json.dumps({"id": text}) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _tell_whom_it_waits_for(taken: LockTaken) -> None:
+    log.info("waiting: %s", taken)
+
+
 @contextmanager
 def alone_in(state: Path) -> Iterator[None]:
     """Holds the worker's folder against a second worker. Raises ValueError when another one has it."""
     state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            held.enter_context(exclusive(state / "lock", lost=_leave_to))
+        except LockTaken as taken:
             raise ValueError(
-                f"another worker runs with the folder {state}; stop it, or set RESDROP_WORKER_STATE to another folder"
+                f"another worker, {taken.who}, runs with the folder {state}; "
+                "stop it, or set RESDROP_WORKER_STATE to another folder"
             ) from None
         yield
+
+
+def _leave_to(other: Holder) -> NoReturn:
+    """Its trainings end with it; two workers of one name would end each other's."""
+    log.error("another worker, %s, has taken over this one's folder, as this one stood still; ending", other)
+    os._exit(1)

@@ -14,7 +14,7 @@ from worker.engine.atomic import write_text
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.placement import Mode
 from worker.engine.differences import differing_settings
-from worker.engine.results import FolderRefused
+from worker.engine.results import FolderRefused, is_lock
 
 FORMAT = 1
 #: What the arms set themselves.
@@ -48,7 +48,7 @@ class ComparisonFolder:
         """Raises FolderRefused if something else than a comparison is here. Writes nothing."""
         if self.root.exists() and not self.root.is_dir():
             raise FolderRefused(f"--out {self.root} is a file; give a folder")
-        if self.root.exists() and not self.record.exists() and any(path.name != ".lock" for path in self._entries()):
+        if self.root.exists() and not self.record.exists() and not all(map(is_lock, self._entries())):
             raise FolderRefused(f"--out {self.root} is not empty and holds no comparison; give another folder")
 
     def recorded(self) -> dict[str, Any] | None:

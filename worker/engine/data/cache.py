@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from worker.common.file_lock import LockTaken, exclusive
 from worker.engine.data import jpeg
 from worker.engine.data.crops import resized
 from worker.engine.data.decode import decode_rgb
@@ -188,11 +188,10 @@ def _write(path: Path, content: bytes, *, changed: int | None = None) -> None:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Of several ranks or runs one makes the copies, and the others wait. Raises OSError."""
+
+    def tell(taken: LockTaken) -> None:
+        print(f"{taken.who} is making the copies in {folder}; waiting for it", file=sys.stderr, flush=True)
+
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another run is making the copies in {folder}; waiting for it", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive(folder / "lock", wait=tell):
         yield

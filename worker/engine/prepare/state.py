@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.common.file_lock import LockTaken, exclusive
 from worker.engine.atomic import write_text
 from worker.engine.prepare.release import PrepareRefused
 
@@ -86,11 +86,11 @@ def state_of(out: Path) -> Iterator[State]:
     """Raises PrepareRefused while another preparation works there."""
     folder = out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise PrepareRefused(f"another preparation is at work in {out}; wait for it, or end it") from error
+            held.enter_context(exclusive(folder / LOCK))
+        except LockTaken as taken:
+            raise PrepareRefused(f"{taken.who} is preparing in {out}; wait for it, or end it") from taken
         yield State(folder)
 
 

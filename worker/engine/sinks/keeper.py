@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from worker.engine.checkpoint import newest_first
 from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
 
 LAST, BEST = "last.pt", "best.pt"
+#: What filesystems answer that have no links of the kind.
+NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
 
 class CheckpointKeeper(NullSink):
-    """Keeps the `newest`, two or more should the newest be damaged, and the best; two links say which they are.
+    """Keeps the `newest`, two or more should the newest be damaged, and the best; two links name the last and it.
 
     `last` and `best` are those of the run so far, whose links a kill may have prevented.
     """
@@ -41,5 +47,22 @@ def _point(link: Path, target: Path) -> None:
     """Never to nothing in between, and still right when the folder is moved."""
     fresh = link.with_name(f"{link.name}.new")
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target.name)
+    _link_or_copy(fresh, target)
     fresh.replace(link)
+
+
+def _link_or_copy(fresh: Path, target: Path) -> None:
+    """A symbolic link; a hard one or a copy on filesystems that have none, such as FAT and SMB."""
+    if not _made(fresh.symlink_to, target.name) and not _made(fresh.hardlink_to, target):
+        shutil.copyfile(target, fresh)
+
+
+def _made(link: Callable[[Any], None], target: str | Path) -> bool:
+    """False where the filesystem has no such link. Raises OSError."""
+    try:
+        link(target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return False
+    return True
