@@ -22,7 +22,7 @@ from backend.parts import Parts
 from backend.reference.health import router as health
 from backend.reference.routes import router as reference
 from backend.runs.routes import router as runs
-from backend.security import Gate
+from backend.security import layers
 from backend.settings import Settings
 from backend.workers.routes import router as workers
 from worker.contract import VERSION
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = parts
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
     app.add_middleware(Compression)
-    app.add_middleware(Gate, settings=settings)
+    layers.install(app, settings)
     problems.install(app)
     app.include_router(_api())
     pages.install(app)

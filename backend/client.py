@@ -5,6 +5,8 @@
         client.wait(run["id"])
 
 Answers are the JSON that the interface documents, as dictionaries. Times are in seconds.
+
+The account that runs a service on this machine needs no token for it; a client elsewhere, or of another account, does.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
+from backend.process.home import Home
 from backend.transport import TransportProblem, http_client, proxy_for, shown
 
 #: One JSON object of the interface.
@@ -53,6 +56,8 @@ class Client:
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 20.0, is_own: bool = False) -> None:
         """`is_own` says that the service runs on this machine, which is then reached without a proxy."""
         self.url = url.rstrip("/")
+        # Where the kernel does not tell the service whose connection this is, the token in our own home does.
+        token = token or Home.chosen(None).token_for(self.url)
         if token and not (token.isascii() and token.isprintable()):
             raise CannotConnect(
                 "the token holds characters that no header can carry; give it as the service printed it"

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from dataclasses import replace
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import create_app
+from backend.connections.kernel import find_lookup
+from backend.connections.protocol import PeerProtocol
 from backend.db.migrate import upgrade
 from backend.errors import ResDropError
 from backend.parts import Parts
-from backend.security import is_loopback
+from backend.process.errors import CommandError
+from backend.process.home import Home
+from backend.security.hosts import is_loopback
 from backend.settings import Settings
 
 #: For answers that are under way; streams are ended at once.
@@ -39,9 +45,10 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         refuse_open_door(settings)
+        settings = with_token(settings)
         app = create_app(settings)
         upgrade(app.state.parts.database)
-    except (ValueError, ResDropError, OSError, SQLAlchemyError) as error:
+    except (ValueError, ResDropError, CommandError, OSError, SQLAlchemyError) as error:
         sentence = str(error).partition("\n")[0]
         print(f"resdrop: {sentence}", file=sys.stderr)
         return 2
@@ -55,6 +62,14 @@ def refuse_open_door(settings: Settings) -> None:
         raise ValueError(f"RESDROP_HOST {settings.host!r} is not only this machine; set RESDROP_TOKEN to a secret")
 
 
+def with_token(settings: Settings) -> Settings:
+    """With the token of the home where none is named, for those whom the kernel does not tell to be the owner."""
+    if settings.token is not None:
+        return settings
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return replace(settings, token=Home(settings.home).kept_token())
+
+
 def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -63,6 +78,9 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        http=partial(PeerProtocol, lookup=find_lookup()),  # type: ignore[arg-type]  # called, never looked into
+        # It would believe what any program on this machine says of whom it speaks for.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         lifespan="on",
         ws="none",

@@ -23,10 +23,12 @@ class Settings:
     files: Path
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    #: Asked of every request when set; has to be set to listen beyond the loopback address.
+    #: Lets in who shows it; has to be set to listen beyond the loopback address.
     token: str | None = None
     #: What has to stay free on the disk of database and Redis.
     disk_reserve: Reserve = field(default_factory=Reserve)
+    #: Has the account that runs the service show the token too.
+    asks_owner: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -39,8 +41,9 @@ class Settings:
             files=Path(environment.get("RESDROP_FILES") or home / "files"),
             host=environment.get("RESDROP_HOST") or "127.0.0.1",
             port=_port(environment.get("RESDROP_PORT") or str(DEFAULT_PORT)),
-            token=environment.get("RESDROP_TOKEN") or None,
             disk_reserve=Reserve.from_environment(environment),
+            token=_token(environment.get("RESDROP_TOKEN") or None),
+            asks_owner=_yes(environment, "RESDROP_ASK_OWNER"),
         )
 
 
@@ -52,6 +55,20 @@ def _with_driver(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError(f"RESDROP_DATABASE_URL {url!r} is neither sqlite:/// nor postgresql://; set one of the two")
     return url
+
+
+def _token(text: str | None) -> str | None:
+    """Raises ValueError, without the secret in it."""
+    if text is not None and not (text.isascii() and text.isprintable() and text == text.strip()):
+        raise ValueError("RESDROP_TOKEN has a character that no header carries; take letters, digits and punctuation")
+    return text
+
+
+def _yes(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "").strip().lower()
+    if text not in ("", "0", "no", "false", "1", "yes", "true"):
+        raise ValueError(f"{name} {text!r} is neither yes nor no; set it to 1 or 0")
+    return text in ("1", "yes", "true")
 
 
 def _port(text: str) -> int:

@@ -33,9 +33,10 @@ def _address(arguments: argparse.Namespace) -> tuple[str, str | None, bool]:
     """Where it answers, its token, and whether it runs on this machine."""
     given = arguments.url or os.environ.get("RESDROP_URL")
     token = os.environ.get("RESDROP_TOKEN")
-    if given:
-        return (given if "://" in given else f"http://{given}"), token, False
     home = Home.chosen(arguments.home)
+    if given:
+        url = given if "://" in given else f"http://{given}"
+        return url, token or home.token_for(url), False
     address = home.address()
     if address is None:
         raise CommandError(

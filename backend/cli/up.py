@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-import threading
-import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
+from backend.cli.browser import one_time_link, open_page
 from backend.cli.checks import Check, Level, check_postgres, check_redis_connection
 from backend.cli.claiming import claimed
 from backend.cli.terminal import say, say_timed
-from backend.cli.watching import Watch
+from backend.cli.watching import Watch, answers
 from backend.db import soundness
 from backend.process import listening, programs, redis_server, supervision
 from backend.process.errors import CommandError
@@ -27,11 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; any but this machine's own "
-        "loopback asks every visitor for a token (default: %(default)s)",
+        help="address to listen on; 0.0.0.0 is every one of this machine, "
+        "for visitors who have the token (default: %(default)s)",
     )
     parser.add_argument("--port", default=str(DEFAULT_PORT), help="0 takes any free one (default: %(default)s)")
     parser.add_argument("--home", metavar="DIR", help="where everything is kept (default: $RESDROP_HOME or ~/.resdrop)")
+    parser.add_argument(
+        "--ask-owner", action="store_true", help="ask your own account for the token too (see docs/security.md)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     parser.add_argument("--demo", action="store_true", help="launch a small comparison if there is no run yet")
 
@@ -49,25 +50,30 @@ def run(arguments: argparse.Namespace) -> int:
         # What an earlier one said of itself is over.
         home.unpublish()
         port = listening.reserve(arguments.host, port)
-        parts, environment = plan(home, host=arguments.host, port=port)
+        parts, environment = plan(home, host=arguments.host, port=port, chosen=_chosen(arguments))
         _restore_root(settings)
         watch = Watch(home, url=listening.url_of(arguments.host, port), host=arguments.host, port=port)
         watch.begin(lambda: supervision.start(home, parts, environment=environment, lock=lock))
-        if watch.until_answering(token=environment.get("RESDROP_TOKEN")):
-            _welcome(watch, environment.get("RESDROP_TOKEN"), arguments)
+        if watch.until_answering(token=environment["RESDROP_TOKEN"]):
+            _welcome(watch, environment["RESDROP_TOKEN"], arguments)
         return watch.until_gone(parts)
 
 
-def plan(home: Home, *, host: str, port: int) -> tuple[list[programs.Program], dict[str, str]]:
-    """The parts to start and the environment that they share. Raises CommandError."""
-    environment = {"RESDROP_HOME": str(home.path), "RESDROP_HOST": host, "RESDROP_PORT": str(port)}
+def _chosen(arguments: argparse.Namespace) -> dict[str, str]:
+    """The settings that stand on the command line, as the parts read them."""
+    return {"RESDROP_ASK_OWNER": "1"} if arguments.ask_owner else {}
+
+
+def plan(
+    home: Home, *, host: str, port: int, chosen: Mapping[str, str] | None = None
+) -> tuple[list[programs.Program], dict[str, str]]:
+    """The parts to start and the environment that they share, with the settings `chosen`. Raises CommandError."""
+    environment = {"RESDROP_HOME": str(home.path), "RESDROP_HOST": host, "RESDROP_PORT": str(port), **(chosen or {})}
     named = redis_server.external(os.environ)
     if named is None:
         server = redis_server.configure(home)
         environment |= {"RESDROP_REDIS_URL": server.url, "RESDROP_UP_REDIS_SERVER": server.program}
-    token = os.environ.get("RESDROP_TOKEN") or (None if listening.is_loopback(host) else home.kept_token())
-    if token:
-        environment["RESDROP_TOKEN"] = token
+    environment["RESDROP_TOKEN"] = home.kept_token(os.environ.get("RESDROP_TOKEN"))
     _check(environment)
     return programs.parts(with_redis=named is None), environment
 
@@ -117,32 +123,28 @@ def _require(check: Check) -> None:
         raise CommandError(f"The {check.name} that was named does not answer: {check.text}. Remedy: {check.remedy}.")
 
 
-def _welcome(watch: Watch, token: str | None, arguments: argparse.Namespace) -> None:
-    # With the token in it, once; the page then keeps a cookie.
-    address = f"{watch.url}/?token={token}" if token else watch.url
+def _welcome(watch: Watch, token: str, arguments: argparse.Namespace) -> None:
+    is_known = answers(watch.url, token=None)
     say("")
-    say(f"  ResDrop is ready: {address}")
-    if token:
-        say(f"  Programs send the token as `Authorization: Bearer`; it is kept in {watch.home.path / 'token'}.")
+    say(f"  ResDrop is ready: {watch.url}")
+    say(f"  {_who_is_let_in(watch.home, is_known=is_known)}")
     say(f"  home: {watch.home.path}   logs: {watch.home.logs}")
     say("  Ctrl-C stops everything; training is checkpointed and goes on with the next `resdrop up`.")
     say("")
     if arguments.demo:
         _launch_demo(watch.url, token)
     if not arguments.no_browser:
-        _open(address)
+        open_page(watch.home, watch.url, link=None if is_known else one_time_link(watch.url, token))
 
 
-def _launch_demo(url: str, token: str | None) -> None:
+def _who_is_let_in(home: Home, *, is_known: bool) -> str:
+    ask = f"asked for the token in {home.path / 'token'}"
+    if is_known:
+        return f"Your own account of this machine is let in as it is; everybody else is {ask}."
+    return f"Browsers are {ask}; the commands read it themselves."
+
+
+def _launch_demo(url: str, token: str) -> None:
     from backend.cli.demo import launch_demo
 
     say_timed(launch_demo(url, token=token))
-
-
-def _open(url: str) -> None:
-    """In a thread, for some browsers keep the caller. A browser of the terminal would take it from `up`."""
-    graphical = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if graphical:
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    else:
-        say_timed(f"there is no display here to open a browser on; visit {url}")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from backend.process.errors import CommandError
 from backend.process.identity import is_alive
@@ -204,19 +205,34 @@ class Home:
             self.address_file.unlink(missing_ok=True)
 
     def token(self) -> str | None:
-        """The secret that the API asks for when it listens beyond this machine, if one was ever made."""
+        """The secret by which the API lets in whom it does not know, if one was ever made."""
         try:
             return sound_secret((self.path / "token").read_text())
         except (OSError, ValueError):
             return None
 
-    def kept_token(self) -> str:
-        """As `token`, made now if there is none."""
+    def kept_token(self, chosen: str | None = None) -> str:
+        """`chosen`, else as `token`, else a new one; kept where the commands of this account find it."""
         found = self.token()
-        if found is None:
-            found = secrets.token_urlsafe(24)
-            write_private(self.path / "token", found + "\n")
-        return found
+        token = chosen or found or secrets.token_urlsafe(24)
+        if token != found:
+            write_private(self.path / "token", token + "\n")
+        return token
+
+    def token_for(self, url: str) -> str | None:
+        """The token, where `url` is of the service that runs on this home now; no other place is ever sent it."""
+        address = self.address()
+        if address is None or _place(address.url) != _place(url):
+            return None
+        return self.token()
+
+
+def _place(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address; whoever uses it will say so
+        return "", ""
+    return parts.scheme.lower(), parts.netloc.lower()
 
 
 class NoFileLocks(OSError):

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 HOST = "http://127.0.0.1:8000"
+#: Of every house that is not given one. `client` shows it, for no kernel knows whose connection that is.
+TOKEN = "the token of the tests"
 QUICK: dict[str, Any] = {"dataset": "digits", "depth": 20, "epochs": 3, "batch": 128, "warmup_epochs": 1}
 
 #: For tests that read SQL in its own way, with the fixture `shared_house`; without it that is on SQLite.
@@ -51,10 +54,15 @@ _WAYS = {
 
 class House:
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.app = create_app(settings)
+        self.settings = replace(settings, token=settings.token or TOKEN)
+        self.app = create_app(self.settings)
         self.database: Database = self.app.state.parts.database
-        self.client = TestClient(self.app, base_url=HOST)
+        headers = {"Authorization": f"Bearer {self.settings.token}"}
+        self.client = TestClient(self.app, base_url=HOST, headers=headers)
+
+    def stranger(self) -> httpx.Client:
+        """Who shows nothing, to the same service."""
+        return TestClient(self.app, base_url=HOST)
 
     @property
     def api(self) -> Api:

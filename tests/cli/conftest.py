@@ -16,8 +16,8 @@ def up(tmp_path: Path) -> Iterator[Callable[..., RunningUp]]:
     """Starts an `up`; whatever still runs at the end of the test is ended."""
     started: list[RunningUp] = []
 
-    def start(*arguments: str, home: Path = tmp_path / "home", **more: str) -> RunningUp:
-        started.append(RunningUp(home, *arguments, **more))
+    def start(*arguments: str, home: Path = tmp_path / "home", no_browser: bool = True, **more: str) -> RunningUp:
+        started.append(RunningUp(home, *arguments, no_browser=no_browser, **more))
         return started[-1]
 
     yield start

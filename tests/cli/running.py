@@ -35,13 +35,14 @@ def command_line(*arguments: str, real: bool = False, **more: str) -> subprocess
 class RunningUp:
     """An `up` in the background, in a session of its own as in a terminal of its own."""
 
-    def __init__(self, home: Path, *arguments: str, **more: str) -> None:
+    def __init__(self, home: Path, *arguments: str, no_browser: bool = True, **more: str) -> None:
         self.home = home
         (home / "beginnings").unlink(missing_ok=True)
+        quiet = ["--no-browser"] if no_browser else []
         self._file = home.with_name(home.name + ".out")
         with self._file.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(STAND_IN), "up", "--home", str(home), "--no-browser", "--port", "0", *arguments],
+                [sys.executable, str(STAND_IN), "up", "--home", str(home), "--port", "0", *quiet, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
