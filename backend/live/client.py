@@ -17,7 +17,7 @@ _RETRY = "retry: 1000\n\n"
 class Client:
     """Belongs to the event loop. It is joined once it has been told what it missed."""
 
-    def __init__(self, *, since: int | None, is_lost: bool, runs: frozenset[str]) -> None:
+    def __init__(self, *, since: int | None, is_lost: bool, runs: frozenset[str] | None) -> None:
         self.since = since
         self.is_lost = is_lost
         self.is_joined = False
@@ -42,10 +42,13 @@ class Client:
                 return
 
     def tell(self, batch: Batch) -> None:
-        events = [event for event in batch.events if event.only_for is None or event.only_for in self._runs]
+        events = [event for event in batch.events if self._is_for_us(event)]
         self._told = batch.through
         if events:
             self.put("".join(_texts(events)))
+
+    def _is_for_us(self, event: Event) -> bool:
+        return event.only_for is None or self._runs is None or event.only_for in self._runs
 
     def reset(self, number: int) -> None:
         """The page is to load its view anew; the stream goes on after `number`."""

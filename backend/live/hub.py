@@ -75,10 +75,10 @@ class LiveHub:
             with contextlib.suppress(RuntimeError):  # the loop is closing
                 loop.call_soon_threadsafe(self._see)
 
-    async def stream(self, *, since: int | None, is_lost: bool, runs: Iterable[str]) -> AsyncIterator[str]:
+    async def stream(self, *, since: int | None, is_lost: bool, runs: Iterable[str] | None) -> AsyncIterator[str]:
         """What a page that has seen change `since` missed, and then what comes. `is_lost` where the page named a
-        number that is none; without a number it begins with the present."""
-        client = Client(since=since, is_lost=is_lost, runs=frozenset(runs))
+        number that is none; without a number it begins with the present. Without `runs` it is told of all."""
+        client = Client(since=since, is_lost=is_lost, runs=None if runs is None else frozenset(runs))
         self._clients.add(client)
         self._see()
         try:
@@ -137,11 +137,12 @@ class LiveHub:
 
     def _join(self, client: Client, missed: dict[int, Batch], *, now_at: int) -> None:
         client.is_joined = True
-        client.put(self._beat_text(now_at))
         if client.is_lost or (client.since is not None and client.since not in missed):
             client.reset(now_at)
         elif client.since is not None:
             client.tell(missed[client.since])
+        # A beat comes after everything up to its number: whoever hears it knows how far it is.
+        client.put(self._beat_text(now_at))
 
     def _reset_all(self) -> None:
         self._told = None

@@ -24,7 +24,9 @@ MOST_WATCHED = 200
 async def get_live(
     parts: PartsOf,
     since: Annotated[str | None, Query(description="The `change` of the snapshot that is shown.")] = None,
-    runs: Annotated[str, Query(description="Runs whose points and log lines are wanted, separated by commas.")] = "",
+    runs: Annotated[
+        str, Query(description="Runs whose points and log lines are wanted, separated by commas; `*` for all.")
+    ] = "",
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Events `run`, `points`, `rewound`, `deleted`, `comparison`, `workers`, `log`, `reset` and `beat`.
@@ -37,7 +39,9 @@ async def get_live(
         raise BadInput({"runs": [f"runs names {len(watched)} runs; watch {MOST_WATCHED} or fewer at once"]})
     asked = last_event_id or since
     number = _number(asked)
-    texts = parts.live.stream(since=number, is_lost=bool(asked) and number is None, runs=watched)
+    texts = parts.live.stream(
+        since=number, is_lost=bool(asked) and number is None, runs=None if runs == "*" else watched
+    )
     # Proxies are to pass on each event as it comes.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(texts, media_type="text/event-stream", headers=headers)
