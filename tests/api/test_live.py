@@ -87,6 +87,23 @@ def test_points_and_log_lines_go_to_those_who_watch(house: House, url: str) -> N
         assert [line["line"] for line in lines["lines"]] == ["first", "second"]
 
 
+def test_a_star_watches_all_runs(house: House, url: str) -> None:
+    with open_page(url, runs="*") as page:
+        page.wait_for("beat")
+        for run_id in (house.api.launch(), house.api.launch()):
+            house.points(run_id, range(1, 2), train_loss=float)
+            page.wait_for("points", lambda told, wanted=run_id: told["run_id"] == wanted)
+
+
+def test_a_beat_comes_after_all_that_it_counts(house: House, url: str) -> None:
+    since = house.api.get("/runs")["change"]
+    run_id = house.api.launch()
+    with open_page(url, since=since) as page:
+        beat = page.wait_for("beat")
+        assert [(kind, data.get("id")) for kind, data in page.events[:2]] == [("run", run_id), ("beat", None)]
+        assert beat["change"] >= page.of_kind("run")[0]["change"]
+
+
 @on_both
 def test_what_is_taken_back_or_deleted_is_told(house: House, url: str) -> None:
     run_id = house.api.launch()

@@ -99,3 +99,36 @@ def test_watched_runs_are_asked_for_from_the_last_number_on(page: Page, streams:
     assert asked(streams) == {"since": "12", "runs": ""}
     for _ in range(2):
         streams.break_off()
+
+
+def test_a_second_tab_shares_the_stream_and_hears_only_what_it_does_not_know(page: Page, streams: Streams) -> None:
+    page.evaluate(START, 5)
+    asked(streams)
+    streams.say('event: run\ndata: {"n": 1}\nid: 8\n\n')
+    wait_for(page, "heard.some(([kind]) => kind === 'run')")
+    other = page.context.new_page()
+    other.goto("/")
+    other.evaluate(START, 6)
+    assert asked(streams)["since"] == "6"
+    streams.break_off()
+    streams.say('event: run\ndata: {"n": 1}\nid: 8\n\nevent: run\ndata: {"n": 2}\nid: 9\n\n')
+    wait_for(other, "heard.filter(([kind]) => kind === 'run').length === 2")
+    wait_for(page, "heard.filter(([kind]) => kind === 'run').length === 2")
+    assert heard(page, "run") == [["run", 8, 1], ["run", 9, 2]]
+    assert heard(other, "run") == [["run", 8, 1], ["run", 9, 2]]
+
+
+def test_a_tab_far_behind_loads_its_view_anew_and_the_others_go_on(page: Page, streams: Streams) -> None:
+    page.evaluate(START, 9000)
+    asked(streams)
+    streams.say('event: beat\ndata: {"change": 9000, "time": "2026-01-01T00:00:00Z"}\n\n')
+    wait_for(page, "live.state === 'live'")
+    other = page.context.new_page()
+    other.goto("/")
+    other.evaluate(
+        START.replace("await live.start()", "const begun = live.start(); window.change = 9000; await begun"), 5
+    )
+    wait_for(other, "heard.some(([kind]) => kind === 'reset')")
+    assert other.evaluate("snapshots") == 2
+    assert page.evaluate("snapshots") == 1
+    streams.break_off()
