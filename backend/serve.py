@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from backend.errors import ResDropError
 from backend.parts import Parts
 from backend.process.errors import CommandError
 from backend.process.home import Home
+from backend.process.privacy import PRIVATE_UMASK
 from backend.security.hosts import is_loopback
 from backend.settings import Settings
 
@@ -40,6 +42,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
+    os.umask(PRIVATE_UMASK)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:

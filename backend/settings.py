@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,13 +48,19 @@ class Settings:
         )
 
 
+def without_password(url: str) -> str:
+    """As it may be shown."""
+    return re.sub(r"(?<=[?&]password=)[^&]*", "...", re.sub(r"(?<=//).*(?=@)", "...", url))
+
+
 def _with_driver(url: str) -> str:
     """psycopg 3 for Postgres, whichever way its address is spelled."""
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError(f"RESDROP_DATABASE_URL {url!r} is neither sqlite:/// nor postgresql://; set one of the two")
+        shown = without_password(url)
+        raise ValueError(f"RESDROP_DATABASE_URL {shown!r} is neither sqlite:/// nor postgresql://; set one of the two")
     return url
 
 

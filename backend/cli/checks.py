@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,7 +19,7 @@ from backend.process import redis_server
 from backend.process.errors import CommandError
 from backend.process.home import Home
 from backend.process.supervision import ROOT
-from backend.settings import Settings
+from backend.settings import Settings, without_password
 
 
 class Level(StrEnum):
@@ -146,7 +145,7 @@ def check_redis_connection(url: str) -> Check:
     """Does the Redis that somebody else runs answer?"""
     import redis
 
-    shown = re.sub(r"//[^@/]*@", "//...@", url)
+    shown = without_password(url)
     try:
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
             version = client.info("server")["redis_version"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from backend.db.migrate import upgrade
 from backend.db.session import Database
 from backend.doorbell import connect
 from backend.errors import ResDropError
+from backend.process.privacy import PRIVATE_UMASK
 from backend.settings import Settings
 
 LOCK_RETRY_SECONDS = 0.5
@@ -26,6 +28,7 @@ log = logging.getLogger("backend.controller")
 
 
 def main() -> int:
+    os.umask(PRIVATE_UMASK)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("backend").setLevel(logging.INFO)
     try:

@@ -61,7 +61,6 @@ pidfile = supervisor.pid
 nocleanup = true
 minfds = 256
 minprocs = 16
-umask = 077
 """
 
 

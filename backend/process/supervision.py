@@ -14,6 +14,7 @@ from backend.process import events
 from backend.process.events import Event
 from backend.process.home import Home, write_private
 from backend.process.identity import is_alive
+from backend.process.privacy import PRIVATE_UMASK
 from backend.process.processes import parts_of
 from backend.process.programs import PART_NAMES, Program, configuration
 from worker.common.disk import room_at
@@ -29,7 +30,8 @@ def start(
     """Starts supervisord as a child that dies with this process; it inherits the home's lock."""
     log_bytes = room_at(home.path).total_bytes // _LOG_SHARE
     write_private(home.path / "supervisord.conf", configuration(programs, Path("logs"), log_bytes=log_bytes))
-    home.events.write_bytes(b"")
+    write_private(home.events, "")
+    write_private(home.logs / "supervisor.out", "")
     output = (home.logs / "supervisor.out").open("wb")
     with output:
         return subprocess.Popen(
@@ -41,6 +43,8 @@ def start(
             stderr=output,
             pass_fds=[lock],
             start_new_session=True,
+            # Inherited by every part: supervisord's own setting works only for one that makes itself a daemon.
+            umask=PRIVATE_UMASK,
         )
 
 

@@ -87,6 +87,7 @@ def test_it_starts_in_an_empty_home_keeps_quiet_and_ends_at_once_with_a_page_ope
     with process(tmp_path / "home") as (started, url):
         wait_until(lambda: answers(url), what="the first page", seconds=30)
         run = httpx.post(f"{url}/api/v1/runs", json={"config": {"epochs": 6}}).json()
+        assert [path for path in (tmp_path / "home").rglob("*") if path.stat().st_mode & 0o077] == []
         loaded = (Path("/proc") / str(started.pid) / "maps").read_text()
         assert "libtorch" not in loaded
         with open_page(url, since=0) as page:

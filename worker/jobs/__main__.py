@@ -28,6 +28,8 @@ log = logging.getLogger("worker.jobs")
 
 def main() -> int:
     """Runs until it is told to end; returns the exit status."""
+    # Checkpoints, logs and spools are this account's alone, the trainers' as well.
+    os.umask(0o077)
     _set_up_logging()
     try:
         settings = Settings.from_environment()
