@@ -14,16 +14,17 @@ from backend.compare.report_page import report_page
 from backend.compare.service import NewComparison, launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
 from backend.db.tables import Comparison
-from backend.errors import BadInput
+from backend.errors import BadInput, NotFound
 from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, PartsOf
-from backend.runs.queries import get_runs
+from backend.runs.queries import find_runs
 from worker.contract import VERSION
 from worker.report.style import CONTENT_SECURITY_POLICY
 
 router = APIRouter(tags=["comparisons"])
 
 MOST_COMPARED = 100
+_MOST_NAMED = 10
 
 
 class ComparisonList(BaseModel):
@@ -76,8 +77,12 @@ def get_report(database: DatabaseOf, comparison_id: str) -> HTMLResponse:
 def get_side_by_side(
     database: DatabaseOf, runs: Annotated[list[str], Query(description="Run ids, separated by commas or repeated.")]
 ) -> SideBySide:
+    """Runs that there are not are named in `missing`, the others compared; 404 where there is none at all."""
     ids = list(dict.fromkeys(run_id.strip() for part in runs for run_id in part.split(",") if run_id.strip()))
     if not 1 <= len(ids) <= MOST_COMPARED:
         raise BadInput({"runs": [f"runs names {len(ids)} runs; name 1 to {MOST_COMPARED}, separated by commas"]})
     with database.read() as session:
-        return side_by_side(session, get_runs(session, ids))
+        found, missing = find_runs(session, ids)
+        if not found:
+            raise NotFound(f"there is none of the runs {', '.join(map(repr, missing[:_MOST_NAMED]))}")
+        return side_by_side(session, found, missing=missing)

@@ -33,7 +33,10 @@ class Result(BaseModel):
 
 
 class SideBySide(BaseModel):
+    """`missing` are the ids that were asked for and that no run has: deleted, or mistyped."""
+
     runs: list[RunView]
+    missing: list[str]
     differences: list[Difference]
     results: list[Result]
 
@@ -65,8 +68,14 @@ _ROWS = (
 )
 
 
-def side_by_side(session: Session, runs: Sequence[Run]) -> SideBySide:
-    return SideBySide(runs=views_of(session, runs), differences=_differences(runs), results=_results(runs))
+def side_by_side(session: Session, runs: Sequence[Run], *, missing: Sequence[str] = ()) -> SideBySide:
+    """Of one run or more."""
+    return SideBySide(
+        runs=views_of(session, runs),
+        missing=list(missing),
+        differences=_differences(runs),
+        results=_results(runs),
+    )
 
 
 def _differences(runs: Sequence[Run]) -> list[Difference]:

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, case, func, or_
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from backend.db.tables import Run
 from backend.errors import BadInput
+from worker.contract.status import RunStatus
+
+#: The share of its epochs that a run has trained.
+_PROGRESS = case((Run.status == RunStatus.COMPLETED, 1.0), else_=Run.epoch / Run.config["epochs"].as_float())
 
 # Never null, for null sorts first in one database and last in the other.
 _KEYS: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
@@ -25,6 +29,7 @@ _KEYS: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
     "best": func.coalesce(Run.best_top1, -1.0),
     "elapsed": Run.elapsed_seconds,
     "epoch": Run.epoch,
+    "progress": _PROGRESS,
     "change": Run.change,
 }
 _VALUES: dict[str, Callable[[Run], Any]] = {
@@ -34,6 +39,7 @@ _VALUES: dict[str, Callable[[Run], Any]] = {
     "best": lambda run: run.best_top1 if run.best_top1 is not None else -1.0,
     "elapsed": lambda run: run.elapsed_seconds,
     "epoch": lambda run: run.epoch,
+    "progress": lambda run: 1.0 if run.status == RunStatus.COMPLETED else run.epoch / float(run.config["epochs"]),
     "change": lambda run: run.change,
 }
 

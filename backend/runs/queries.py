@@ -75,9 +75,12 @@ def get_run(session: Session, run_id: str) -> Run:
     return run
 
 
-def get_runs(session: Session, run_ids: Sequence[str]) -> list[Run]:
-    """In the order asked for, each once; raises NotFound naming the first that does not exist."""
-    return [get_run(session, run_id) for run_id in dict.fromkeys(run_ids)]
+def find_runs(session: Session, run_ids: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """Those that there are, in the order asked for and each once, and the ids of those that are missing."""
+    ids = list(dict.fromkeys(run_ids))
+    sound = [run_id for run_id in ids if _RUN_ID.fullmatch(run_id)]
+    found = {run.id: run for run in session.execute(select(Run).where(Run.id.in_(sound))).scalars()}
+    return [found[run_id] for run_id in ids if run_id in found], [run_id for run_id in ids if run_id not in found]
 
 
 def list_runs(session: Session, query: RunQuery) -> tuple[list[Run], str | None]:

@@ -1,3 +1,5 @@
+import { MOST_COMPARED } from "./limits.js";
+
 const BASE = "/api/v1";
 
 /** A refusal of the service, as its problem document tells it: `errors` maps field names to sentences. */
@@ -54,6 +56,21 @@ async function request(method, path, { body, query, headers, signal } = {}) {
   return parse(await response.text());
 }
 
+/** The runs of these ids that there are, and the ids of the rest. */
+async function runsOf(ids, signal) {
+  const found = { runs: [], missing: [] };
+  for (let start = 0; start < ids.length; start += MOST_COMPARED) {
+    const part = ids.slice(start, start + MOST_COMPARED);
+    const { runs, missing } = await api.compare(part, signal).catch((error) => {
+      if (error.status !== 404) throw error;
+      return { runs: [], missing: part };
+    });
+    found.runs.push(...runs);
+    found.missing.push(...missing);
+  }
+  return found;
+}
+
 const at = (id) => encodeURIComponent(id);
 
 /** A launch that is sent twice (a double click, a retry after a lost answer) makes one run. */
@@ -71,6 +88,7 @@ export const api = {
   workers: (signal) => request("GET", "/workers", { signal }),
 
   runs: (query, signal) => request("GET", "/runs", { query, signal }),
+  runsOf,
   run: (id, signal) => request("GET", `/runs/${at(id)}`, { signal }),
   createRun: (body, key) => request("POST", "/runs", { body, headers: once(key) }),
   checkDraft: (draft, signal) => request("POST", "/runs/check", { body: draft, signal }),
@@ -84,7 +102,7 @@ export const api = {
   events: (id, signal) => request("GET", `/runs/${at(id)}/events`, { signal }),
   checkpoints: (id, signal) => request("GET", `/runs/${at(id)}/checkpoints`, { signal }),
 
-  comparisons: (signal) => request("GET", "/comparisons", { signal }),
+  comparisons: (query, signal) => request("GET", "/comparisons", { query, signal }),
   comparison: (id, signal) => request("GET", `/comparisons/${at(id)}`, { signal }),
   createComparison: (body, key) => request("POST", "/comparisons", { body, headers: once(key) }),
   compare: (ids, signal) => request("GET", "/compare", { query: { runs: ids.join(",") }, signal }),

@@ -1,8 +1,10 @@
 import { addresses, api } from "./api.js";
 import { fill, html } from "./html.js";
 import { Live } from "./live.js";
+import { placeIn, returnTo } from "./place.js";
 import { Plots } from "./plot.js";
 import { Router, paths } from "./router.js";
+import { loadRuns } from "./snapshot.js";
 import { RunStore } from "./store.js";
 import { followSystemTheme } from "./theme.js";
 import { comparePage } from "./components/compare-page.js";
@@ -13,25 +15,8 @@ import { runsPage } from "./components/runs-page.js";
 import { createShell } from "./components/shell.js";
 import { Toasts } from "./components/toasts.js";
 
-const PAGE_OF_RUNS = 200;
-const RUNS_AT_MOST = 1000;
 // Workers are told of by the stream; that one has fallen silent, only by asking.
 const CAPACITY_EVERY_MS = 15_000;
-
-/** Fetches the runs that the page holds, newest first; resolves to the change number at which the fetching began. */
-async function loadRuns(runs) {
-  const items = [];
-  let cursor;
-  let change;
-  do {
-    const answer = await api.runs({ sort: "-created_at", limit: PAGE_OF_RUNS, cursor });
-    items.push(...answer.items);
-    change ??= answer.change;
-    cursor = answer.next;
-  } while (cursor && items.length < RUNS_AT_MOST);
-  runs.load(items, { isComplete: !cursor });
-  return change;
-}
 
 function connectStore(live, runs) {
   live.addEventListener("run", ({ detail }) => runs.put(detail.data));
@@ -84,6 +69,7 @@ function connectPages(app, shell) {
     shell.content.replaceChildren();
     const show = PAGES[page] ?? missingPage;
     show(shell.content, { ...app, params, query, signal: leaving.signal });
+    if (app.router.place) returnTo(app.router.place, shell.content, leaving.signal);
     if (!isFirst) shell.content.focus({ preventScroll: true });
     isFirst = false;
   });
@@ -91,10 +77,10 @@ function connectPages(app, shell) {
 
 function start() {
   const runs = new RunStore();
-  const live = new Live({ url: addresses.live, snapshot: () => loadRuns(runs) });
+  const live = new Live({ url: addresses.live, snapshot: () => loadRuns({ api, runs }) });
   const plots = new Plots();
-  const router = new Router();
   const shell = createShell(document.getElementById("app"), { live });
+  const router = new Router({ look: () => placeIn(shell.content) });
   const app = { api, addresses, runs, live, plots, router, toasts: new Toasts(shell.toasts) };
   connectStore(live, runs);
   connectPages(app, shell);

@@ -13,6 +13,11 @@ const ALLOWED = {
 
 export const STATUSES = Object.keys(ALLOWED);
 
+/** The statuses of runs that go on, or will when they are let. */
+export const ACTIVE = ["queued", "starting", "running", "pausing", "paused", "stopping"];
+
+export const isActive = ({ status }) => ACTIVE.includes(status);
+
 const LIVE = new Set(["starting", "running", "pausing", "stopping"]);
 
 /** Does a worker hold the run? */

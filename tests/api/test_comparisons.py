@@ -120,6 +120,19 @@ class TestSideBySide:
         assert results["parameters"]["values"] == {first: 7, second: None}
         assert "train/loss" not in results
 
+    def test_what_is_there_is_shown_and_what_is_missing_is_named(self, house: House) -> None:
+        kept, deleted = house.api.launch(), house.api.launch()
+        house.client.delete(f"/api/v1/runs/{deleted}")
+        shown = house.api.get("/compare", runs=f"r_nothing,{kept},{deleted},\0")
+        assert [run["id"] for run in shown["runs"]] == [kept]
+        assert shown["missing"] == ["r_nothing", deleted, "\0"]
+        assert house.api.get("/compare", runs=kept)["missing"] == []
+
+    def test_where_none_is_there_it_says_so(self, house: House) -> None:
+        answer = house.client.get("/api/v1/compare", params={"runs": "r_one,r_two"})
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == "there is none of the runs 'r_one', 'r_two'"
+
     def test_ids_may_be_repeated_or_separated_by_commas(self, house: House) -> None:
         first, second = house.api.launch(), house.api.launch()
         apart = house.api.get("/compare", runs=[second, first, second])

@@ -64,7 +64,10 @@ class TestLists:
         return ids
 
     def test_pages_show_every_run_once_in_order(self, house: House, five: list[str]) -> None:
-        for sort in ("created_at", "-created_at", "name", "-name", "status", "best", "-best", "epoch", "-elapsed"):
+        house.move(five[4], "stopped", epoch=1.0)
+        house.move(five[0], "queued", epoch=2 / 7)
+        keys = ("created_at", "name", "status", "best", "epoch", "progress", "elapsed", "change")
+        for sort in (sign + key for key in keys for sign in ("", "-")):
             whole = [run["id"] for run in house.api.get("/runs", sort=sort)["items"]]
             seen: list[str] = []
             page = house.api.get("/runs", sort=sort, limit=2)
@@ -84,6 +87,13 @@ class TestLists:
         assert ids("-created_at") == five[::-1]
         assert set(ids("-best")[:2]) == {five[2], five[3]}
         assert ids("-best")[2] == five[1]
+
+    def test_progress_is_the_share_of_the_epochs_and_a_completed_run_is_done(self, house: House) -> None:
+        short, long, done = house.api.launch(epochs=2), house.api.launch(epochs=50), house.api.launch(epochs=3)
+        house.move(short, "stopped", epoch=1.0)
+        house.move(long, "stopped", epoch=10.0)
+        house.move(done, "completed")
+        assert [run["id"] for run in house.api.get("/runs", sort="-progress")["items"]] == [done, short, long]
 
     def test_a_run_launched_meanwhile_shifts_no_page(self, house: House, five: list[str]) -> None:
         first = house.api.get("/runs", limit=2)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from pydantic import ValidationError
 
+from backend.compare.routes import MOST_COMPARED
+from backend.runs.inputs import MAX_NAME
+from backend.runs.pages import parse_sort
+from backend.runs.queries import RunQuery
 from tests.frontend.conftest import Run
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.names import Metric
@@ -121,6 +126,37 @@ def test_seeds_are_read_as_the_service_and_the_command_lines_read_them(run: Run)
     for text, (seeds, problem) in zip(texts, found, strict=True):
         assert ([int(seed) for seed in seeds], problem) == read(text), repr(text)
     assert sum(problem is None for _, problem in found) > 100
+
+
+def test_the_page_names_the_same_limits_as_the_service(run: Run) -> None:
+    limits = run("limits", "m => [m.MOST_COMPARED, m.LONGEST_SEARCH, m.LONGEST_NAME]")
+    _, longest_search, _ = limits
+    assert limits == [MOST_COMPARED, longest_search, MAX_NAME]
+    assert RunQuery(q="x" * longest_search)
+    with pytest.raises(ValidationError):
+        RunQuery(q="x" * (longest_search + 1))
+
+
+def test_the_page_asks_for_no_more_at_once_than_the_service_gives(run: Run) -> None:
+    asked = run(
+        "run-listing",
+        """async ({ RunListing }) => {
+          const { RunStore } = await import("/static/js/store.js");
+          const limits = [];
+          const api = { runs: async ({ limit }) => (limits.push(limit), { items: [], next: null }) };
+          const listing = new RunListing({ api, runs: new RunStore(), signal: new AbortController().signal });
+          listing.show({ q: "x", status: "", sort: "name", rows: 5000 });
+          await new Promise((resolve) => listing.addEventListener("changed", resolve));
+          return limits;
+        }""",
+    )
+    assert all(RunQuery(limit=limit) for limit in asked)
+
+
+def test_the_service_can_sort_by_every_column_of_the_list(run: Run) -> None:
+    for name in run("run-list", "m => m.SORTS"):
+        parse_sort(name)
+        parse_sort(f"-{name}")
 
 
 def test_the_page_names_the_same_limits_of_seeds(run: Run) -> None:

@@ -84,12 +84,11 @@ def listed(name: str, **more: object) -> dict[str, object]:
     } | more
 
 
-def test_a_search_finds_runs_that_have_every_word(run: Run) -> None:
-    runs = [listed("a", tags=["lr sweep"]), listed("bb", notes="the long one"), listed("ccc", status="failed")]
-    find = "(m, [runs, query]) => m.select(runs, query).map(run => run.id)"
-    assert run("run-list", find, [runs, {"q": "DIGITS sweep"}]) == ["a"]
-    assert run("run-list", find, [runs, {"q": "resnet-20"}]) == ["a", "bb", "ccc"]
+def test_a_status_selects_the_runs_that_have_it(run: Run) -> None:
+    runs = [listed("a"), listed("bb"), listed("ccc", status="failed")]
+    find = "(m, [runs, view]) => m.select(runs, view).map(run => run.id)"
     assert run("run-list", find, [runs, {"status": "failed"}]) == ["ccc"]
+    assert run("run-list", find, [runs, {"status": ""}]) == ["a", "bb", "ccc"]
 
 
 def test_runs_without_a_result_come_last_when_the_best_is_first(run: Run) -> None:
@@ -133,6 +132,67 @@ def test_a_deleted_run_does_not_come_back_with_an_answer_that_was_late(run: Run)
         "runs.put({ id: 'r', change: 2 }); return runs.all().length; }",
     )
     assert held == 0
+
+
+SNAPSHOT = """
+async ({ RunStore }, { held, fresh, since }) => {
+  const runs = new RunStore();
+  held.forEach((run) => runs.put(run));
+  runs.load(fresh, { since });
+  return [runs.all().map((run) => run.id).sort(), runs.isComplete];
+}
+"""
+
+
+def at(second: int, **more: object) -> dict[str, object]:
+    created_at = f"2026-01-01T00:00:{second:02d}Z"
+    return {"id": f"r{second}", "change": 1, "status": "completed", "created_at": created_at} | more
+
+
+def test_a_snapshot_of_all_runs_forgets_those_that_are_gone(run: Run) -> None:
+    held = run("store", SNAPSHOT, {"held": [at(1), at(5)], "fresh": [at(9)], "since": None})
+    assert held == [["r9"], True]
+
+
+def test_a_snapshot_of_the_newest_runs_says_nothing_of_older_ones(run: Run) -> None:
+    held = [at(1), at(2, status="running"), at(6), at(9)]
+    found = run("store", SNAPSHOT, {"held": held, "fresh": [at(9), at(5)], "since": at(5)["created_at"]})
+    assert found == [["r1", "r5", "r9"], False], "of those before, what was running was not among the active any more"
+
+
+FETCHED = """
+async ({ loadRuns }, total) => {
+  const { RunStore } = await import("/static/js/store.js");
+  const runs = new RunStore();
+  const make = (n) => ({
+    id: `r${n}`, change: 1, status: n === 3 ? "running" : "completed",
+    created_at: new Date(1e12 + n * 1000).toISOString(),
+  });
+  const newest = Array.from({ length: total }, (_, n) => make(total - 1 - n));
+  const asked = [];
+  const api = {
+    runs: async ({ status, cursor = 0, limit }) => {
+      if (status) return { items: newest.filter((run) => status.split(",").includes(run.status)), next: null };
+      const next = cursor + limit < total ? cursor + limit : null;
+      return { items: newest.slice(cursor, cursor + limit), next, change: 7 + cursor };
+    },
+    runsOf: async (ids) => {
+      asked.push(...ids);
+      const known = newest.filter((run) => ids.includes(run.id));
+      return { runs: known, missing: ids.filter((id) => !known.some((run) => run.id === id)) };
+    },
+  };
+  runs.need(["r1", "r1100", "gone"], new AbortController().signal);
+  const change = await loadRuns({ api, runs });
+  const holds = (id) => Boolean(runs.get(id));
+  return [change, runs.all().length, holds("r1"), holds("r2"), holds("r3"), asked, runs.wasDeleted("gone")];
+}
+"""
+
+
+def test_beyond_the_newest_runs_those_are_fetched_that_are_active_or_shown(run: Run) -> None:
+    assert run("snapshot", FETCHED, 1200) == [7, 1002, True, False, True, ["r1", "gone"], True]
+    assert run("snapshot", FETCHED, 30) == [7, 30, True, True, True, [], False]
 
 
 def test_the_same_launch_keeps_its_key_and_another_gets_its_own(run: Run) -> None:

@@ -18,7 +18,7 @@ const button = ([action, label, shape]) => html`
 export function createBulkBar() {
   const node = element(html`
     <div class="bulk-bar" role="toolbar" aria-label="Selected runs" data-testid="bulk-bar" hidden>
-      <span class="bulk-bar__count" role="status" data-ref="count"></span>
+      <span class="bulk-bar__count" role="status" data-ref="count" data-testid="bulk-count"></span>
       ${BUTTONS.map(button)}
       <button type="button" class="icon-button" data-action="clear" aria-label="Clear the selection"
         data-testid="bulk-clear">${icon("close")}</button>
@@ -32,10 +32,10 @@ export function createBulkBar() {
   });
   return {
     node,
-    /** `runs` are those selected. */
-    show(runs) {
-      node.hidden = runs.length === 0;
-      setText(count, `${runs.length} selected`);
+    /** `runs` are those selected that are in view, `hidden` is how many more are selected. */
+    show(runs, hidden) {
+      node.hidden = runs.length + hidden === 0;
+      setText(count, `${runs.length} selected${hidden ? ` (${hidden} more out of view: left alone)` : ""}`);
       for (const [action] of BUTTONS) {
         const isPossible = action === "compare" ? runs.length > 1 : runs.some((run) => allows(run, action));
         node.querySelector(`[data-action=${action}]`).setAttribute("aria-disabled", String(!isPossible));

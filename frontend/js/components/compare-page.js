@@ -1,11 +1,9 @@
 import { childController } from "../abort.js";
-import { ago } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
-import { paths } from "../router.js";
+import { showComparisons } from "./comparison-list.js";
 import { createCompareView } from "./compare-view.js";
 import { pickRuns } from "./run-picker.js";
-import { armChip, statusChip } from "./status-chip.js";
 
 const page = () => html`
   <div class="page page--wide">
@@ -33,51 +31,47 @@ export function comparePage(container, app) {
     part = childController(app.signal);
     app.router.setQuery({ runs: ids.join(",") });
     const child = { ...app, signal: part.signal };
-    return ids.length
-      ? showRuns(places.body, child, ids, (id) => show(ids.filter((one) => one !== id)))
-      : showAll(places.body, child);
+    return ids.length ? showRuns(places.body, child, ids, show) : showComparisons(places.body, child);
   };
   places.choose.addEventListener("click", async () => {
-    const chosen = await pickRuns(app.runs, ids);
+    const chosen = await pickRuns(app, ids);
     if (chosen && !app.signal.aborted) show(chosen);
   });
   show(ids);
 }
 
-async function showRuns(body, app, ids, remove) {
+/** `show` shows other runs instead. */
+async function showRuns(body, app, ids, show) {
+  const { api, runs, signal } = app;
+  runs.need(ids, signal);
   try {
-    const answer = await app.api.compare(ids, app.signal);
-    app.runs.putAll(answer.runs);
+    const answer = await api.compare(ids, signal);
+    runs.putAll(answer.runs);
     const view = createCompareView(answer, app, { isRemovable: true });
-    view.node.addEventListener("removed", ({ detail }) => remove(detail.id));
-    body.replaceChildren(view.node);
+    view.node.addEventListener("removed", ({ detail }) => show(ids.filter((id) => id !== detail.id)));
+    body.replaceChildren(...missingRuns(answer.missing, () => show(answer.runs.map((run) => run.id))), view.node);
+    // Asked for again, it tells of the deleted one as of any that is missing.
+    const isDeleted = ({ id }) => id && ids.includes(id) && runs.wasDeleted(id) && !answer.missing.includes(id);
+    runs.addEventListener("changed", ({ detail }) => isDeleted(detail) && show(ids), { signal });
   } catch (error) {
-    if (error.name !== "AbortError")
-      fill(body, html`<div class="empty"><h2>These runs cannot be compared</h2><p>${error.message}</p></div>`);
+    if (error.name === "AbortError") return;
+    const none = element(html`
+      <div class="empty" data-testid="missing"><h2>These runs cannot be compared</h2><p>${error.message}</p></div>`);
+    body.replaceChildren(none);
   }
 }
 
-const member = (run) =>
-  html`<li><a href="${paths.run(run.id)}">${run.name}</a>${armChip(run.arm)}${statusChip(run.status)}</li>`;
+const MOST_NAMED = 10;
 
-const card = (comparison) => html`
-  <li class="panel comparison-card"><h3><a href="${paths.comparison(comparison.id)}">${comparison.name}</a></h3>
-    <p class="hint">${comparison.runs.length} runs · ${comparison.mode} · ${ago(comparison.created_at)}</p>
-    <ul>${comparison.runs.slice(0, 6).map(member)}</ul></li>`;
-
-async function showAll(body, { api, signal }) {
-  try {
-    const { items } = await api.comparisons(signal);
-    fill(
-      body,
-      items.length
-        ? html`<h2 class="section-title">Comparisons</h2><ul class="comparisons">${items.map(card)}</ul>`
-        : html`
-      <div class="empty"><h2>Nothing to compare yet</h2>
-        <p>Launch a baseline with its stochastic-depth twin, or choose any
-        two runs.</p><a class="button" href="${paths.new}?kind=pair">Launch a pair</a></div>`,
-    );
-  } catch (error) {
-    if (error.name !== "AbortError") fill(body, html`<div class="empty"><p>${error.message}</p></div>`);
-  }
+/** Says which of the runs that an address names are not there; nothing where none is missing. */
+function missingRuns(ids, leaveOut) {
+  if (!ids.length) return [];
+  const more = ids.length > MOST_NAMED ? ` and ${ids.length - MOST_NAMED} more` : "";
+  const node = element(html`
+    <div class="callout callout--warning" role="status" data-testid="missing-runs">${icon("warning")}
+      <span>${ids.length === 1 ? "A run is" : `${ids.length} runs are`} missing, deleted or mistyped:
+        ${ids.slice(0, MOST_NAMED).join(", ")}${more}.</span>
+      <button type="button" class="button button--small" data-testid="leave-out-missing">Leave out</button></div>`);
+  node.querySelector("button").addEventListener("click", leaveOut);
+  return [node];
 }

@@ -46,10 +46,9 @@ export async function comparisonPage(container, app) {
   try {
     const comparison = await api.comparison(params.id, signal);
     if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
-    const first = await api.compare(
-      comparison.runs.map((run) => run.id),
-      signal,
-    );
+    const ids = comparison.runs.map((run) => run.id);
+    runs.need(ids, signal);
+    const first = await api.compare(ids, signal);
     runs.putAll(first.runs);
     build(container, app, comparison, first);
   } catch (error) {
@@ -72,19 +71,20 @@ function build(container, app, comparison, first) {
   container.append(root);
 
   const members = () => ids.map((id) => runs.get(id)).filter(Boolean);
-  const allowed = (action) =>
-    members()
-      .filter((run) => allows(run, action))
-      .map((run) => run.id);
+  const allowed = (action) => members().filter((run) => allows(run, action));
   places.actions.addEventListener("click", (event) => {
     const action = event.target.closest("[data-action]")?.dataset.action;
-    if (action) actOnMany(app, allowed(action), action);
+    if (action) actOnMany(app, members(), action);
   });
   const showActions = () => {
     for (const button of places.actions.children) button.hidden = !allowed(button.dataset.action).length;
   };
   keepVerdict({ node: places.verdict, comparison, app });
-  runs.addEventListener("changed", showActions, { signal });
+  runs.addEventListener(
+    "changed",
+    ({ detail }) => (ids.includes(detail.id) && runs.wasDeleted(detail.id) ? app.router.refresh() : showActions()),
+    { signal },
+  );
   showActions();
 }
 

@@ -1,7 +1,7 @@
 import { newKey } from "../api.js";
 import { clearDraft, draftSource, loadDraft, saveDraft } from "../draft.js";
 import { element, fill, html, refs, setText } from "../html.js";
-import { icon } from "../icons.js";
+import { LONGEST_NAME } from "../limits.js";
 import { KINDS, SET_BY_PAIR, draftOf, keyKeeper, launchBody, launchLabel } from "../launch.js";
 import { paths } from "../router.js";
 import { SettingsCheck } from "../settings-check.js";
@@ -11,7 +11,6 @@ import { createLaunchPanel } from "./launch-panel.js";
 import { createMetaForm } from "./meta-form.js";
 import { createPresetChooser } from "./preset-chooser.js";
 
-const LONGEST_NAME = 200;
 const PRESET_KEY = "preset:";
 
 const page = () => html`

@@ -18,7 +18,7 @@ const ACTIONS = [
 
 const header = (run) => html`
   <header class="run-head">
-    <nav class="crumbs" aria-label="Breadcrumb"><a href="${paths.runs}">Runs</a><span aria-hidden="true">/</span>
+    <nav class="crumbs" aria-label="Breadcrumb"><a href="${paths.runs}" data-to-list data-testid="to-list">Runs</a><span aria-hidden="true">/</span>
       <code>${run.id}</code></nav>
     <div class="run-head__row">
       <div class="run-head__title"><span class="swatch swatch--large" aria-hidden="true" data-ref="swatch"></span>

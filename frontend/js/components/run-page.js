@@ -30,6 +30,7 @@ const page = () => html`
 export async function runPage(container, app) {
   const { api, runs, params, signal } = app;
   document.title = "Run · ResDrop";
+  runs.need([params.id], signal);
   try {
     runs.put(await api.run(params.id, signal));
   } catch (error) {
@@ -44,7 +45,7 @@ function showMissing(container, error, { live, router, signal }) {
   fill(
     container,
     html`<div class="empty" data-testid="missing"><h1>This run cannot be shown</h1><p>${error.message}</p>
-    <a class="button" href="${paths.runs}">To the runs</a></div>`,
+    <a class="button" href="${paths.runs}" data-to-list>To the runs</a></div>`,
   );
   if (error.status === 404) return;
   live.addEventListener("state", () => live.state === "live" && router.refresh(), { signal });
@@ -92,5 +93,5 @@ async function leave({ api, runs, router, toasts, signal }, id) {
   }
   if (signal.aborted) return undefined;
   toasts.info("The run was deleted.");
-  return router.go(paths.runs);
+  return router.goToList();
 }

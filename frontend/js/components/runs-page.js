@@ -1,9 +1,11 @@
 import { newKey } from "../api.js";
 import { element, html, refs, setText } from "../html.js";
 import { icon } from "../icons.js";
+import { LONGEST_SEARCH, MOST_COMPARED, tooManyToCompare } from "../limits.js";
 import { paths } from "../router.js";
-import { DEFAULT_SORT, isSort, select, sorted } from "../run-list.js";
-import { STATUSES, allows } from "../status.js";
+import { DEFAULT_SORT, isSort } from "../run-list.js";
+import { RunListing } from "../run-listing.js";
+import { STATUSES } from "../status.js";
 import { throttled } from "../throttle.js";
 import { createBulkBar } from "./bulk-bar.js";
 import { actOn, actOnMany, launchDemo } from "./run-actions.js";
@@ -11,6 +13,8 @@ import { createRunsTable } from "./runs-table.js";
 
 const ROWS_AT_FIRST = 100;
 const REDRAW_MS = 150;
+// More would make an address that servers refuse; the rest is kept with the place in the history.
+const SELECTED_IN_ADDRESS = 100;
 
 /** For narrow windows, where the table has no head to click. */
 const SORTS = [
@@ -31,8 +35,8 @@ const page = () => html`
     </div>
     <div class="toolbar" data-ref="toolbar">
       <label class="search"><span class="visually-hidden">Search runs</span>${icon("search")}
-        <input type="search" placeholder="Search name, tag, dataset, depth" data-ref="search" data-testid="search"
-          autocomplete="off" spellcheck="false"></label>
+        <input type="search" placeholder="Search names, tags, notes or an id" data-ref="search" data-testid="search"
+          maxlength="${LONGEST_SEARCH}" autocomplete="off" spellcheck="false"></label>
       <label class="select"><span class="visually-hidden">Status</span>
         <select data-ref="status" data-testid="status-filter"><option value="">All statuses</option>
           ${STATUSES.map((status) => html`<option value="${status}">${status}</option>`)}</select></label>
@@ -43,8 +47,8 @@ const page = () => html`
         )}</select></label>
     </div>
     <div data-ref="table"></div>
-    <p class="table-note" data-ref="note" role="status"></p>
-    <button type="button" class="button" data-ref="more" hidden>Show more</button>
+    <p class="table-note" data-ref="note" role="status" data-testid="list-note"></p>
+    <button type="button" class="button" data-ref="more" data-testid="show-more" hidden>Show more</button>
   </div>`;
 
 const empty = () => html`
@@ -58,18 +62,20 @@ const empty = () => html`
       <a class="button" href="${paths.new}">Set up a run</a></div>
   </div>`;
 
-function viewOf(query) {
+/** What the address and, where the user comes back, the place in the history ask for. */
+function viewOf({ query, router }) {
   const sort = query.get("sort") ?? DEFAULT_SORT;
+  const { rows = ROWS_AT_FIRST, selected = (query.get("sel") ?? "").split(",").filter(Boolean) } = router.place ?? {};
   return {
     q: query.get("q") ?? "",
     status: query.get("status") ?? "",
     sort: isSort(sort) ? sort : DEFAULT_SORT,
-    selected: new Set((query.get("sel") ?? "").split(",").filter(Boolean)),
-    rows: ROWS_AT_FIRST,
+    selected: new Set(selected),
+    rows,
   };
 }
 
-/** All runs: search, sort, select, act. */
+/** All runs: search, filter, sort, select, act. */
 export function runsPage(container, app) {
   const { runs, router, signal } = app;
   const root = element(page());
@@ -77,7 +83,8 @@ export function runsPage(container, app) {
   const table = createRunsTable();
   const bulk = createBulkBar();
   const blank = element(empty());
-  const view = viewOf(app.query);
+  const view = viewOf(app);
+  const listing = new RunListing(app);
   document.title = "Runs · ResDrop";
   places.table.append(table.node, blank);
   root.append(bulk.node);
@@ -85,19 +92,18 @@ export function runsPage(container, app) {
   places.search.value = view.q;
   places.status.value = view.status;
 
-  const draw = () => render({ app, places, table, bulk, blank, view });
+  const draw = () => render({ app, places, table, bulk, blank, view, listing });
   const redraw = throttled(draw, REDRAW_MS, signal);
-  const change = (changes) => {
+  const change = (changes, { isTyped = false } = {}) => {
     Object.assign(view, changes);
-    const sort = view.sort === DEFAULT_SORT ? null : view.sort;
-    router.setQuery({ q: view.q, status: view.status, sort, sel: [...view.selected].join(",") });
+    keep(router, view);
+    listing.show(view, { isTyped });
     draw();
   };
 
-  places.search.addEventListener("input", () => {
-    change({ q: places.search.value.trim(), rows: ROWS_AT_FIRST });
-    searchBeyond(app, view);
-  });
+  places.search.addEventListener("input", () =>
+    change({ q: places.search.value.trim(), rows: ROWS_AT_FIRST }, { isTyped: true }),
+  );
   places.status.addEventListener("change", () => change({ status: places.status.value, rows: ROWS_AT_FIRST }));
   places.sort.addEventListener("change", () => change({ sort: places.sort.value }));
   places.more.addEventListener("click", () => change({ rows: view.rows + ROWS_AT_FIRST }));
@@ -108,31 +114,71 @@ export function runsPage(container, app) {
     change({});
   });
   table.node.addEventListener("asked", ({ detail }) => actOn(app, runs.get(detail.id), detail.action));
-  bulk.node.addEventListener("asked", ({ detail }) => actOnSelected(app, view, detail.action, change));
+  bulk.node.addEventListener("asked", ({ detail }) => {
+    if (detail.action === "clear") change({ selected: new Set() });
+    else actOnSelected(app, { view, table }, detail.action);
+  });
   runs.addEventListener("changed", redraw, { signal });
+  listing.addEventListener("changed", draw, { signal });
+  settleSelection(app, view, () => change({}));
   const ages = setInterval(table.tick, 20_000);
   signal.addEventListener("abort", () => clearInterval(ages));
+  listing.show(view);
   draw();
 }
 
-function render({ app, places, table, bulk, blank, view }) {
-  const { runs } = app;
-  const all = runs.all();
-  const found = sorted(select(all, view), view.sort);
-  const isEmpty = runs.isLoaded && all.length === 0;
-  table.node.hidden = isEmpty || !found.length;
-  blank.hidden = !isEmpty;
-  places.toolbar.hidden = isEmpty;
-  table.show(found.slice(0, view.rows), view);
-  places.sort.value = view.sort;
-  bulk.show(all.filter((run) => view.selected.has(run.id)));
-  setText(places.summary, summary(runs, all));
-  setText(places.note, noteOf({ runs, all, found }));
-  places.more.hidden = found.length <= view.rows;
+/** The address and the place in the history follow the view. */
+function keep(router, view) {
+  const selected = [...view.selected];
+  router.setQuery({
+    q: view.q,
+    status: view.status,
+    sort: view.sort === DEFAULT_SORT ? null : view.sort,
+    sel: selected.length <= SELECTED_IN_ADDRESS ? selected.join(",") : null,
+  });
+  router.keep({ rows: view.rows, selected });
 }
 
-function summary(runs, all) {
+/** Runs that an address selects may be older than those that are held, or gone. */
+function settleSelection({ api, runs, signal }, view, redraw) {
+  const settled = new AbortController();
+  signal.addEventListener("abort", () => settled.abort());
+  const settle = async () => {
+    if (!runs.isLoaded) return;
+    settled.abort();
+    const unknown = [...view.selected].filter((id) => !runs.get(id));
+    if (!unknown.length) return;
+    const found = runs.isComplete ? { runs: [], missing: unknown } : await api.runsOf(unknown, signal).catch(() => null);
+    if (!found || signal.aborted) return;
+    runs.putAll(found.runs);
+    found.missing.forEach((id) => view.selected.delete(id));
+    redraw();
+  };
+  runs.addEventListener("changed", settle, { signal: settled.signal });
+  settle();
+}
+
+function render({ app, places, table, bulk, blank, view, listing }) {
+  const { runs } = app;
+  const { shown, hasMore, isReady, error } = listing.found;
+  const isEmpty = runs.isLoaded && runs.all().length === 0;
+  for (const id of view.selected) if (runs.wasDeleted(id)) view.selected.delete(id);
+  table.node.hidden = isEmpty || !shown.length;
+  blank.hidden = !isEmpty;
+  places.toolbar.hidden = isEmpty;
+  table.show(shown, view);
+  places.sort.value = view.sort;
+  const inView = shown.filter((run) => view.selected.has(run.id));
+  const held = [...view.selected].filter((id) => runs.get(id));
+  bulk.show(inView, held.length - inView.length);
+  setText(places.summary, summary(runs));
+  setText(places.note, isEmpty ? "" : noteOf({ isReady, error, shown }));
+  places.more.hidden = !hasMore;
+}
+
+function summary(runs) {
   if (!runs.isLoaded) return "Loading";
+  const all = runs.all();
   const count = (status) => all.filter((run) => run.status === status).length;
   const parts = [
     ["running", count("running")],
@@ -141,34 +187,28 @@ function summary(runs, all) {
   ]
     .filter(([, number]) => number)
     .map(([status, number]) => `${number} ${status}`);
-  return [`${all.length}${runs.isComplete ? "" : "+"} run${all.length === 1 ? "" : "s"}`, ...parts].join(" · ");
+  const total = runs.isComplete ? `${all.length} run${all.length === 1 ? "" : "s"}` : "More than 1,000 runs";
+  return [total, ...parts].join(" · ");
 }
 
-function noteOf({ runs, all, found }) {
-  if (!runs.isLoaded || !all.length) return "";
-  if (!found.length) return "No run matches. Clear the search or the filter to see them all.";
-  return runs.isComplete ? "" : "The newest 1,000 runs are listed; a search looks through all of them.";
+function noteOf({ isReady, error, shown }) {
+  if (!isReady) return "Looking";
+  if (error) return `The list cannot be shown: ${error.message}`;
+  return shown.length ? "" : "No run matches. Clear the search or the filter to see them all.";
 }
 
-/** Where the page holds only the newest runs, the service is asked for what matches among the rest. */
-function searchBeyond({ api, runs, toasts }, view) {
-  clearTimeout(view.searching);
-  if (runs.isComplete || !view.q) return;
-  view.searching = setTimeout(async () => {
-    try {
-      runs.putAll((await api.runs({ q: view.q, limit: 100 })).items);
-    } catch (error) {
-      toasts.error(error);
-    }
-  }, 300);
-}
-
-function actOnSelected(app, view, action, change) {
-  const chosen = [...view.selected].map((id) => app.runs.get(id)).filter(Boolean);
-  const idsOf = (some) => some.map((run) => run.id);
-  if (action === "clear") change({ selected: new Set() });
-  else if (action === "compare") app.router.go(paths.compare(idsOf(chosen)));
-  else actOnMany(app, idsOf(chosen.filter((run) => allows(run, action))), action);
+/** Acts on what is selected and in view: what a filter hides, or no row shows yet, is nobody's intention. */
+function actOnSelected(app, { view, table }, action) {
+  const { runs, router, toasts } = app;
+  const chosen = table.shown.filter((id) => view.selected.has(id)).map((id) => runs.get(id));
+  const outOfView = [...view.selected].filter((id) => runs.get(id)).length - chosen.length;
+  if (action !== "compare") {
+    actOnMany(app, chosen, action, { outOfView });
+  } else if (chosen.length > MOST_COMPARED) {
+    toasts.error(new Error(tooManyToCompare(chosen.length)));
+  } else {
+    router.go(paths.compare(chosen.map((run) => run.id)));
+  }
 }
 
 function bindDemo(blank, app) {

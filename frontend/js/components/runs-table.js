@@ -74,7 +74,15 @@ export function createRunsTable() {
     all.indeterminate = count > 0 && count < order.length;
   }
 
-  return { node, show, tick: () => rows.forEach((line) => line.tick()) };
+  return {
+    node,
+    show,
+    /** The ids of the rows, in their order. */
+    get shown() {
+      return order;
+    },
+    tick: () => rows.forEach((line) => line.tick()),
+  };
 }
 
 function nextSort(current, name) {
