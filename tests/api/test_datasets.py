@@ -28,7 +28,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"dataset": "mnist"}, "dataset", "'mnist'"),
     ({"dataset": "digits"}, "dataset", "'digits' comes without a folder; register one of cifar10"),
     ({"data_dir": "signs"}, "data_dir", "data_dir 'signs' is not an absolute path; begin it with /"),
-    ({"data_dir": "/a\0b"}, "data_dir", "not an absolute path"),
+    ({"data_dir": "/a\0b"}, "data_dir", "the control character U+0000 at character 3 is not allowed"),
     ({"data_dir": "/" + "x" * 5000}, "data_dir", "at most 4096"),
     ({"data_dir": None}, "data_dir", "null"),
     ({"root": "/data"}, "root", "there is no field 'root' here"),
