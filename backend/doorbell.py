@@ -46,11 +46,14 @@ class Doorbell:
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url)
         self._publish = self._redis.register_script(_PUBLISH)
+        #: Why every live run is to make way at the moment.
+        self.eviction: str | None = None
 
     def publish_key(self, run: Run) -> bool:
         """Tells the holder of `run` what is wanted; only a newer revision replaces what stands."""
         try:
-            self._publish(keys=[names.run_key(run.id)], args=[key_of(run).model_dump_json(), KEY_LIVES_SECONDS])
+            key = key_of(run).model_copy(update={"evict": self.eviction})
+            self._publish(keys=[names.run_key(run.id)], args=[key.model_dump_json(), KEY_LIVES_SECONDS])
         except redis.RedisError as error:
             log.warning("run %s: its key could not be published: %s", run.id, error)
             return False

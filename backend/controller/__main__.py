@@ -17,6 +17,7 @@ from backend.controller.controller import Controller
 from backend.controller.lock import ControllerLock, lock_of
 from backend.db.migrate import upgrade
 from backend.db.session import Database
+from backend.disk import ServiceDisk
 from backend.doorbell import connect
 from backend.errors import ResDropError
 from backend.process.privacy import PRIVATE_UMASK
@@ -56,7 +57,7 @@ def serve(settings: Settings, stopping: threading.Event) -> None:
     lock = lock_of(database)
     try:
         while _take(lock, database, stopping):
-            controller = Controller(database, redis_url=settings.redis_url)
+            controller = Controller(database, redis_url=settings.redis_url, disk=ServiceDisk.of(settings))
             log.info("controlling")
             try:
                 controller.run(stopping, is_alone=lock.is_held)

@@ -11,6 +11,7 @@ import redis
 from sqlalchemy import select
 
 from backend.controller.curve_buckets import CurveBuckets
+from backend.controller.disk_guard import DiskGuard
 from backend.controller.housekeeping import prune, write_pulse
 from backend.controller.ingest import DATABASE_AWAY, ingest, parse
 from backend.controller.judge import Judge
@@ -22,7 +23,9 @@ from backend.controller.timer import Every
 from backend.controller.verdicts import judge_all
 from backend.db.session import Database
 from backend.db.tables import Run
+from backend.disk import ServiceDisk
 from backend.doorbell import Doorbell, connect
+from worker.common.disk import Reserve
 from worker.contract.status import RunStatus
 
 ROUND_SECONDS = 5.0
@@ -47,7 +50,15 @@ class Controller:
     """Lives in one thread. `step` is one turn of its loop; an error of Redis or of the database leaves it, and the
     next turn goes on where it stopped."""
 
-    def __init__(self, database: Database, *, redis_url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        redis_url: str,
+        disk: ServiceDisk | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._guard = DiskGuard(database, disk or ServiceDisk((), Reserve()), clock)
         self._database = database
         self._clock = clock
         self._redis = connect(redis_url)
@@ -86,6 +97,8 @@ class Controller:
         self._redis.close()
 
     def step(self, *, block_seconds: float = LOOK_SECONDS) -> None:
+        if self._guard.look():
+            self._tell_of_eviction()
         if self._round_timer.is_due():
             self._round()
         self._probe()
@@ -97,10 +110,16 @@ class Controller:
         if reading.own_probe is not None:
             self._beat(probe_sent_at=reading.own_probe)
         self._keys.flush()
-        if self._look_timer.is_due():
+        if self._look_timer.is_due() and self._guard.hold is None:
             self._ringing.look()
         if self._buckets_timer.is_due():
             self._curve_buckets.work()
+
+    def _tell_of_eviction(self) -> None:
+        """In the keys of all live runs, which the next round publishes; it is said again like everything in them."""
+        self._doorbell.eviction = self._guard.eviction
+        self._round_timer.hurry()
+        self._urge()
 
     def _round(self) -> None:
         """What is done every few seconds whatever happens: the pulse, and keys that Redis may have lost."""

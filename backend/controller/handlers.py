@@ -151,7 +151,8 @@ def _notice(speaker: Speaker, message: Notice) -> None:
 def _paused(speaker: Speaker, message: Paused) -> None:
     if speaker.holds:
         _show_step(speaker.run, message.step)
-        leave(speaker.session, speaker.run, by=Actor.HOLDER, reason=f"goes on after step {message.step}")
+        more = f": {message.reason}" if message.reason else ""
+        leave(speaker.session, speaker.run, by=Actor.HOLDER, reason=f"goes on after step {message.step}{more}")
 
 
 def _stopped(speaker: Speaker, message: Stopped) -> None:

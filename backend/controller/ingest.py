@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.controller.claims import grant
+from backend.controller.disk_guard import note_storage
 from backend.controller.handlers import Speaker, handle
 from backend.controller.set_aside import set_aside
 from backend.controller.stream import Entry
@@ -176,6 +177,7 @@ class _Batch:
         self.outcome.entries.append(item.entry.id)
         if isinstance(message, WorkerSeen):
             self.outcome.rings |= worker_seen(self._session, message)
+            self.outcome.rings |= note_storage(self._session, message)
             self.outcome.heard.append(message)
         elif isinstance(message, WorkerGone):
             worker_gone(self._session, message)

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.controller.timer import Every
 from backend.db.session import Database
-from backend.db.tables import Checkpoint, Run, Worker
+from backend.db.tables import Checkpoint, Run, Worker, WorkerStorage
 from backend.doorbell import Doorbell, spec_of
+from backend.workers.storage import lack_of_storage
 from worker.contract.config import RunConfig
 from worker.contract.devices import choose_devices
 from worker.contract.messages import RunSpec
@@ -113,7 +114,8 @@ def _take_device(session: Session, run: Run, workers: Sequence[Worker], free: di
     config = RunConfig.model_validate(run.config)
     for worker in workers:
         chosen = choose_devices(free[worker.id], devices=config.devices, device=config.device)
-        if chosen and (newest is None or worker.root_id == newest.root_id):
+        lack = lack_of_storage(session.get(WorkerStorage, worker.id), newest.size_bytes if newest else 0)
+        if chosen and lack is None and (newest is None or worker.root_id == newest.root_id):
             free[worker.id] = [name for name in free[worker.id] if name not in chosen]
             return True
     return False

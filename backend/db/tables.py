@@ -240,6 +240,27 @@ class Worker(Base):
     gone: Mapped[bool] = mapped_column(default=False)
 
 
+class WorkerStorage(Base):
+    """What a worker said of its disks: why it takes no runs, and the room where its checkpoints go."""
+
+    __tablename__ = "worker_storage"
+
+    worker_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    unavailable_reason: Mapped[str | None] = mapped_column(Text)
+    free_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    total_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    reserve_bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ServiceHold(Base):
+    """Why the service itself starts no run at the moment; no row where it does."""
+
+    __tablename__ = "service_holds"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+
+
 class ChangeCounter(Base):
     """One row: the number of the last transaction that changed what a page shows."""
 

@@ -23,6 +23,7 @@ from backend.process.home import Home
 from backend.process.repair import aside_note, what_was_set_aside
 from backend.settings import Settings
 from backend.workers.queries import living_workers
+from backend.workers.storage import storage_of
 from worker.contract import VERSION
 
 router = APIRouter(tags=["reference"])
@@ -98,7 +99,13 @@ def _look(session: Session, health: Health) -> None:
     if pulse is not None:
         is_alive = pulse.seen_at > datetime.now(UTC) - CONTROLLER_ALIVE_WITHIN
         health.controller = ControllerHealth(alive=is_alive, seen_at=pulse.seen_at, set_aside=pulse.set_aside)
-    health.workers = len(living_workers(session))
+    workers = living_workers(session)
+    health.workers = len(workers)
+    health.findings += [
+        f"worker {storage.worker_id} takes no runs: {storage.unavailable_reason}"
+        for storage in storage_of(session, workers).values()
+        if storage.unavailable_reason is not None
+    ]
     counts = session.execute(select(Run.status, func.count()).group_by(Run.status)).all()
     health.runs = {row[0]: row[1] for row in counts}
     health.change = current_change(session)

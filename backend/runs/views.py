@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables import Checkpoint, Metric, Run
 from backend.runs.waiting import Surroundings, waiting_for
 from backend.workers.queries import living_workers
+from backend.workers.storage import service_hold, storage_of
 from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.datasets import DATASETS, DatasetName
@@ -102,12 +103,25 @@ def _surroundings(session: Session, runs: Sequence[Run]) -> Surroundings:
         roots[run_id].add(root_id)
     before = {run.after_id for run in runs if run.after_id is not None and run.status == RunStatus.QUEUED}
     predecessors = session.execute(select(Run).where(Run.id.in_(before))).scalars().all() if before else ()
+    workers = living_workers(session)
     return Surroundings(
+        checkpoint_bytes=_checkpoint_bytes(session, runs),
+        storage=storage_of(session, workers),
+        hold=service_hold(session),
         now=datetime.now(UTC),
-        workers=living_workers(session),
+        workers=workers,
         predecessors={run.id: run for run in predecessors},
         roots=dict(roots),
     )
+
+
+def _checkpoint_bytes(session: Session, runs: Sequence[Run]) -> dict[str, int]:
+    queued = [run.id for run in runs if run.status == RunStatus.QUEUED]
+    if not queued:
+        return {}
+    sizes = select(Checkpoint.run_id, Checkpoint.size_bytes).where(Checkpoint.run_id.in_(queued))
+    oldest_first = sizes.order_by(Checkpoint.attempt, Checkpoint.step)
+    return {row.run_id: row.size_bytes for row in session.execute(oldest_first)}
 
 
 def _view(run: Run, around: Surroundings, *, seconds_per_step: float | None) -> RunView:

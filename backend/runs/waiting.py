@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Run, Worker
+from backend.db.tables import Run, Worker, WorkerStorage
+from backend.workers.storage import lack_of_storage
 from worker.contract.config import Device
 from worker.contract.devices import choose_devices
 from worker.contract.status import RunStatus
@@ -24,6 +25,10 @@ class Surroundings:
     predecessors: dict[str, Run] = field(default_factory=dict)
     #: The storage roots that hold checkpoints, by run.
     roots: dict[str, set[str]] = field(default_factory=dict)
+    #: What the newest checkpoint of each run takes, what workers say of their disks, and the service of its own.
+    checkpoint_bytes: dict[str, int] = field(default_factory=dict)
+    storage: dict[str, WorkerStorage] = field(default_factory=dict)
+    hold: str | None = None
 
 
 def may_start(session: Session, run: Run) -> bool:
@@ -43,6 +48,8 @@ def waiting_for(run: Run, around: Surroundings) -> str | None:
         return f"{previous.name} ({previous.id}) to finish"
     if run.not_before is not None and run.not_before > around.now:
         return f"a retry in {math.ceil((run.not_before - around.now).total_seconds())} s"
+    if around.hold is not None:
+        return f"room: {around.hold}"
     return _worker_needed(run, around)
 
 
@@ -59,6 +66,14 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
     device = Device(run.config.get("device", Device.AUTO))
     if not any(choose_devices(worker.devices, devices=devices, device=device) for worker in workers):
         return "a worker with a GPU" if devices == 1 else f"a worker with {devices} GPUs"
+    lacks = {worker.id: _lack(worker, run, around) for worker in workers}
+    if all(lacks.values()):
+        return "; ".join(f"worker {name}, which takes no runs now: {lack}" for name, lack in lacks.items())
+    workers = [worker for worker in workers if not lacks[worker.id]]
     if any(choose_devices(worker.free_devices, devices=devices, device=device) for worker in workers):
         return "a worker to take it"
     return "a free device" if devices == 1 or device is Device.CPU else f"{devices} free devices of one worker"
+
+
+def _lack(worker: Worker, run: Run, around: Surroundings) -> str | None:
+    return lack_of_storage(around.storage.get(worker.id), around.checkpoint_bytes.get(run.id, 0))

@@ -42,24 +42,37 @@ def free_port() -> int:
 class Service:
     """`./resdrop up` and everything that it started. `api` speaks to it; processes are found by their command."""
 
-    def __init__(self, home: Path, *, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *, environment: dict[str, str] | None = None, output: Path | None = None) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.api = httpx.Client(base_url=f"{self.url}/api/v1", timeout=20, trust_env=False)
         self._environment = environment or {}
+        #: Before the command, to start it in surroundings of its own.
+        self.prefix: list[str] = []
         self._up: subprocess.Popen[bytes] | None = None
-        self._output = home.parent / f"{home.name}.up.log"
+        self._output = output or home.parent / f"{home.name}.up.log"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "backend.cli", "up", "--no-browser"]
+        self.begin()
+        self.wait_until(self.is_answering, seconds=60, what="the service to answer")
+
+    def begin(self) -> int:
+        """Starts it without waiting; returns the process id of `up`."""
+        command = [*self.prefix, sys.executable, "-m", "backend.cli", "up", "--no-browser"]
         command += ["--home", str(self.home), "--port", str(self.port)]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)} | self._environment
         with self._output.open("ab") as output:
             self._up = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
             )
-        self.wait_until(self.is_answering, seconds=60, what="the service to answer")
+        return self._up.pid
+
+    @property
+    def pid(self) -> int:
+        """Of `up`."""
+        assert self._up is not None
+        return self._up.pid
 
     def stop(self) -> None:
         """As Ctrl-C does; everything has to be gone afterwards."""

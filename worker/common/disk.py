@@ -14,11 +14,6 @@ _MOST_RESERVED, _LEAST_RESERVED, _SHARE_RESERVED = 1 << 30, 1 << 20, 20
 #: A disk that can take fewer files than this is as good as full.
 _LEAST_INODES = 64
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-#: What says that a disk does not take what is written, rather than that the program is wrong.
-_REFUSALS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENODEV, errno.ESTALE),
-    *(errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.ELOOP, errno.ENOTCONN, errno.EFBIG),
-}
 
 
 @dataclass(frozen=True)
@@ -68,11 +63,6 @@ class Reserve:
         if self.given is not None:
             return self.given
         return max(_LEAST_RESERVED, min(total_bytes // _SHARE_RESERVED, _MOST_RESERVED))
-
-
-def is_refusal(error: OSError) -> bool:
-    """Did the disk, or who may write there, refuse it?"""
-    return error.errno in _REFUSALS
 
 
 def is_full(error: OSError) -> bool:

@@ -52,6 +52,23 @@ class RunKey(Part):
     attempt: int
     claim_id: str | None = None
     ingested_through: int = 0
+    #: Why the holder is to write a checkpoint and let go for now; the run is queued again and goes on by itself.
+    evict: str | None = None
+
+
+class DiskRoom(Part):
+    """What is free where a worker's checkpoints go, and how much of it stays free."""
+
+    free_bytes: int
+    total_bytes: int
+    reserve_bytes: int
+
+    def needed_to_start(self, checkpoint_bytes: int) -> int:
+        """What has to be free before a run begins whose checkpoints take so much.
+
+        More than below what it has to make way: one may be written before that is seen, and one to make way.
+        """
+        return self.reserve_bytes * 3 // 2 + 3 * checkpoint_bytes
 
 
 class Point(Part):
@@ -82,6 +99,9 @@ class WorkerSeen(Part):
     free_devices: list[str]
     holding: list[Held] = []
     versions: dict[str, str] = {}
+    #: Why it takes no runs at the moment; None where it does.
+    unavailable_reason: str | None = None
+    files_room: DiskRoom | None = None
     at: AwareDatetime
 
 
@@ -186,6 +206,8 @@ class Paused(_Sequenced):
 
     kind: Literal["paused"] = "paused"
     step: int
+    #: What a person should know of it, beside the step.
+    reason: str = ""
 
 
 class Stopped(_Sequenced):

@@ -18,13 +18,14 @@ from zipfile import is_zipfile
 
 import torch
 
+from worker.common.disk import is_full
+from worker.common.unfinished_checkpoints import SUFFIX, mark_in_use, remove_unfinished
 from worker.engine.checkpoint_contents import Misfit, refuse_misfit
 
 FORMAT = 3
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
 _CHUNK = 1 << 20
-_PARTIAL = ".partial"
 
 
 class CheckpointDamaged(RuntimeError):
@@ -82,13 +83,13 @@ def save(content: Mapping[str, Any], path: Path) -> Written:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for unfinished in path.parent.glob(f"*{_PARTIAL}"):
-            unfinished.unlink(missing_ok=True)
+        remove_unfinished(path.parent)
         written = _write_whole(dict(content, format=FORMAT), path)
         _sync_folder(path.parent)
     except OSError as error:
+        remedy = "make room there" if is_full(error) else "let its folder take files again"
         raise CheckpointUnwritable(
-            f"checkpoint {path} cannot be written: {error.strerror}; make room there, then go on from the one before"
+            f"checkpoint {path} cannot be written: {error.strerror}; {remedy}, then go on from the one before"
         ) from error
     return written
 
@@ -148,7 +149,7 @@ class _Sealing:
 
 
 def _write_whole(content: dict[str, Any], path: Path) -> Written:
-    partial = path.with_name(path.name + _PARTIAL)
+    partial = path.with_name(path.name + SUFFIX)
     try:
         written = _write(content, partial)
         partial.replace(path)
@@ -160,6 +161,7 @@ def _write_whole(content: dict[str, Any], path: Path) -> Written:
 
 def _write(content: dict[str, Any], path: Path) -> Written:
     with path.open("wb") as file:
+        mark_in_use(file.fileno())
         sealing = _Sealing(file)
         try:
             torch.save(content, cast(IO[bytes], sealing))

@@ -6,13 +6,16 @@ import time
 from pathlib import Path
 
 from worker.engine import checkpoint
-from worker.engine.checkpoint import Checkpoint
+from worker.engine.checkpoint import Checkpoint, CheckpointUnwritable
 from worker.engine.divergence import refuse_loss, refuse_weights
 from worker.engine.execution import versions
 from worker.engine.plan import Plan
 from worker.engine.ports import MetricSink, SavedCheckpoint
 from worker.engine.progress import Clock
 from worker.engine.state import TrainingState
+
+#: After a checkpoint that the disk did not take.
+RETRY_SECONDS = 60.0
 
 
 class Saver:
@@ -32,6 +35,7 @@ class Saver:
         self._state = state
         self._clock = clock
         self._newest = self._place() if resumed_from else None
+        self._complaint: str | None = None
         self._saved_at = time.monotonic()
 
     def is_due(self) -> bool:
@@ -40,17 +44,48 @@ class Saver:
         return bool(self._state.ranks.agree(int(due)))
 
     def save(self) -> None:
-        """Writes the state as it is, unless the newest checkpoint holds just that. Raises TrainingDiverged."""
+        """Writes the state as it is, unless the newest checkpoint holds just that.
+
+        Raises TrainingDiverged, and on the first rank CheckpointUnwritable: the checkpoints before are as they were.
+        """
         if self._place() == self._newest:
             return
         refuse_loss(self._plan, self._state)
         refuse_weights(self._plan, self._state)
         elapsed_seconds = self._clock.elapsed_seconds()
         content = self._content(elapsed_seconds)
-        if self._state.ranks.is_first:
+        refusal = self._try_to_write(content, elapsed_seconds) if self._state.ranks.is_first else None
+        # What one rank holds for saved all do, lest they part at the next time.
+        if self._state.ranks.agree(int(refusal is None)):
+            self._newest = self._place()
+            self._saved_at = time.monotonic()
+        if refusal is not None:
+            raise refusal
+
+    def save_if_possible(self) -> None:
+        """As `save`; where the disk does not take it the training goes on, says so and tries again soon."""
+        try:
+            self.save()
+        except CheckpointUnwritable as refusal:
+            self._tell(f"{refusal}; the training goes on meanwhile and tries again")
+        else:
+            self._tell(None)
+        if self._place() != self._newest:
+            every = 60.0 * self._plan.config.checkpoint_minutes
+            self._saved_at = time.monotonic() - every + min(every, RETRY_SECONDS)
+
+    def _tell(self, complaint: str | None) -> None:
+        """Once for each folder that refuses, and once when it does not any more."""
+        if (complaint is None) != (self._complaint is None):
+            self._sink.notice(complaint or "checkpoints are written again")
+        self._complaint = complaint
+
+    def _try_to_write(self, content: dict[str, object], elapsed_seconds: float) -> CheckpointUnwritable | None:
+        try:
             self._write(content, elapsed_seconds)
-        self._newest = self._place()
-        self._saved_at = time.monotonic()
+        except CheckpointUnwritable as refusal:
+            return refusal
+        return None
 
     def _place(self) -> tuple[int, int, int]:
         return self._state.step, self._state.micro, self._state.evaluated

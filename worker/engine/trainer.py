@@ -46,7 +46,7 @@ def train(
     has started them all.
 
     Raises DataError (its DataUnreadable after a checkpoint of where it was), DeviceUnavailable, CheckpointMismatch,
-    TrainingDiverged, RankLost, and whatever `sink` raises.
+    TrainingDiverged, RankLost, CheckpointUnwritable (of the last one), and whatever `sink` raises.
     """
     dataset = dataset or open_dataset(config)
     if resume is not None:
@@ -96,7 +96,7 @@ class _Training:
         try:
             self._train()
         except Interrupted as wish:
-            self._save()
+            self._save(is_last=True)
             return self._outcome(Ending.PAUSED if wish.desired is Desired.PAUSE else Ending.STOPPED)
         except DataUnreadable:
             # On every rank, at the same batch.
@@ -133,7 +133,7 @@ class _Training:
             if state.best is None or result.top1 > state.best.top1:
                 state.best = Best(top1=result.top1, step=state.step)
             self._reporter.after_evaluation(result)
-        self._save()
+        self._save(is_last=state.step == plan.total_steps)
 
     def _evaluation_is_due(self) -> bool:
         """After every `eval_every` epochs, and after the last."""
@@ -143,11 +143,17 @@ class _Training:
         epochs = state.step // plan.steps_per_epoch
         return epochs > state.evaluated and (epochs % plan.config.eval_every == 0 or state.step == plan.total_steps)
 
-    def _save(self) -> None:
-        """Whoever goes on from here does not see the same images again, so what is wrong with them is told before."""
+    def _save(self, *, is_last: bool = False) -> None:
+        """Whoever goes on from here does not see the same images again, so what is wrong with them is told before.
+
+        A disk that takes no checkpoint ends the training only where there is none to follow.
+        """
         with self._reporter.standing_still():
             self._reporter.tell_damage()
-            self._saver.save()
+            if is_last:
+                self._saver.save()
+            else:
+                self._saver.save_if_possible()
 
     def _obey(self) -> None:
         """The first rank's control decides for all, so that none goes on where another stands still."""

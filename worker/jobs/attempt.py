@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import worker
+from worker.common.unfinished_checkpoints import remove_unfinished
 from worker.contract.messages import Held, RunSpec
 from worker.jobs.courier import Courier
 from worker.jobs.devices import Slot
@@ -18,6 +19,7 @@ from worker.jobs.outbox import Outbox
 from worker.jobs.process_group import ProcessGroup, process_mark
 from worker.jobs.settings import Settings
 from worker.jobs.spool import Spool, SpoolHeader
+from worker.jobs.storage import Storage
 from worker.jobs.supervisor import Supervisor
 from worker.jobs.training_log import TrainingLog
 from worker.jobs.wire import Assignment
@@ -58,6 +60,7 @@ class Attempt:
         settings: Settings,
         courier: Courier,
         trainers: set[int],
+        storage: Storage,
         is_closing: Callable[[], bool],
     ) -> None:
         """`trainers` has the process id of the trainer in it for as long as there is one."""
@@ -69,13 +72,23 @@ class Attempt:
         self._settings = settings
         self._courier = courier
         self._trainers = trainers
+        self._storage = storage
         self._is_closing = is_closing
         self._outbox: Outbox | None = None
 
     def train(self) -> LastWord | None:
         """Returns when nothing of the training is left: what is to be said then, by `say_last`."""
+        folder = self._assignment().checkpoint_folder
         try:
-            with closing(self._open_log()) as training_log:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            # The worker's trouble and not the run's: another may train it, or this one when that is over.
+            log.error("run %s: %s", self._spec.run_id, error)
+            self._storage.look()
+            reason = f"worker {self._identity.worker_id} cannot write to {folder} ({error.strerror})"
+            return LastWord("released", {"reason": reason, "crashed": True})
+        try:
+            with closing(TrainingLog(folder / "train.log")) as training_log:
                 return self._train(training_log)
         except OSError as error:
             log.error("run %s: %s", self._spec.run_id, error)
@@ -103,6 +116,8 @@ class Attempt:
             finally:
                 group.end()
                 self._trainers.discard(group.pid)
+                # Nobody writes there any more; of a trainer that was killed, half a checkpoint may be left.
+                remove_unfinished(self._assignment().checkpoint_folder)
 
     def _supervisor(self, group: ProcessGroup, outbox: Outbox, training_log: TrainingLog) -> Supervisor:
         return Supervisor(
@@ -111,6 +126,8 @@ class Attempt:
             outbox=outbox,
             log=training_log,
             settings=self._settings,
+            storage=self._storage,
+            checkpoint_bytes=newest_checkpoint_bytes(self._spec, self._settings.files),
             wake=self._courier.wake,
             is_closing=self._is_closing,
         )
@@ -123,11 +140,6 @@ class Attempt:
             supervisor_pid=os.getpid(),
         )
 
-    def _open_log(self) -> TrainingLog:
-        folder = self._assignment().checkpoint_folder
-        folder.mkdir(parents=True, exist_ok=True)
-        return TrainingLog(folder / "train.log")
-
     def _open_outbox(self, group: ProcessGroup | None) -> Outbox:
         header = SpoolHeader(
             worker_id=self._identity.worker_id,
@@ -139,5 +151,15 @@ class Attempt:
             trainer_mark=process_mark(group.pid) if group else "",
         )
         outbox = Outbox(Spool.create(self._settings.state / SPOOL_FOLDER, header))
+        if outbox.complaint is not None:
+            self._storage.look()
         self._courier.add(outbox)
         return outbox
+
+
+def newest_checkpoint_bytes(spec: RunSpec, files: Path) -> int:
+    """About what the run's next checkpoint will take; 0 where nothing tells."""
+    for reference in spec.checkpoints[:1]:
+        with suppress(OSError):
+            return (files / reference.path).stat().st_size
+    return 0

@@ -115,6 +115,7 @@ class Courier:
             key = parse_key(text)
             if key is not None:
                 outbox.read_key(key)
+            outbox.repair()
 
     def _mend(self, outboxes: list[Outbox]) -> None:
         """Sends again what Redis has lost; what is merely waiting in the stream is left there."""

@@ -21,6 +21,8 @@ class Observed:
     #: From which a next attempt goes on.
     checkpoint_step: int
     worker_closes: bool = False
+    #: Why it had to make way, though it is wanted.
+    evicted: str | None = None
     #: It was asked to pause or stop, did not answer in time and was ended.
     overstayed: bool = False
     #: It made no step for too long and was ended.
@@ -43,6 +45,8 @@ def last_word(seen: Observed) -> LastWord:
         return LastWord("completed", {"step": seen.ended.step, "elapsed_seconds": seen.ended.elapsed_seconds})
     if seen.ended is not None and seen.ended.outcome is Outcome.FAILED:
         return LastWord("failed", {"reason": seen.ended.reason, "log_tail": tail})
+    if seen.ended is not None and seen.ended.outcome is Outcome.UNSAVED:
+        return _without_checkpoint(seen, seen.ended.reason)
     if seen.ended is not None or seen.overstayed:
         return _as_asked(seen, step=seen.ended.step if seen.ended else seen.checkpoint_step)
     return LastWord("released", {"reason": _crash(seen), "crashed": True, "log_tail": tail})
@@ -55,7 +59,22 @@ def _as_asked(seen: Observed, *, step: int) -> LastWord:
         return LastWord("stopped", {"reason": f"stopped on request; it can be resumed from step {step}"})
     if seen.worker_closes and seen.desired is Desired.RUN:
         return LastWord("released", {"reason": "its worker was shut down", "crashed": False})
+    if seen.evicted is not None and seen.desired is Desired.RUN:
+        reason = f"paused after step {step}: {seen.evicted}; it goes on by itself when there is room"
+        return LastWord("released", {"reason": reason, "crashed": False})
     return LastWord("paused", {"step": step})
+
+
+def _without_checkpoint(seen: Observed, refusal: str) -> LastWord:
+    """It goes on from the checkpoint before. What had no other reason to end is a crash, lest it be tried for ever."""
+    step = seen.checkpoint_step
+    if seen.desired is Desired.STOP:
+        return LastWord("stopped", {"reason": f"stopped on request; it can be resumed from step {step}: {refusal}"})
+    if seen.desired is Desired.PAUSE:
+        return LastWord("paused", {"step": step, "reason": refusal})
+    crashed = not seen.worker_closes and seen.evicted is None
+    reason = f"{seen.evicted}; {refusal}" if seen.evicted else refusal
+    return LastWord("released", {"reason": f"{reason}; it goes on after step {step}", "crashed": crashed})
 
 
 def _crash(seen: Observed) -> str:

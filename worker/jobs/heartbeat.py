@@ -14,6 +14,7 @@ from worker.jobs.courier import send
 from worker.jobs.devices import Slots
 from worker.jobs.holdings import Holdings
 from worker.jobs.identity import Identity
+from worker.jobs.storage import Storage
 
 BEAT_SECONDS = 3.0
 #: Refusals that wait for a Redis that takes them; the log has all.
@@ -25,7 +26,10 @@ log = logging.getLogger(__name__)
 class Heartbeat:
     """A thread of its own, so that nothing which a training does can hold it up."""
 
-    def __init__(self, connection: redis.Redis, *, identity: Identity, slots: Slots, holdings: Holdings) -> None:
+    def __init__(
+        self, connection: redis.Redis, *, identity: Identity, slots: Slots, holdings: Holdings, storage: Storage
+    ) -> None:
+        self._storage = storage
         self._redis = connection
         self._identity = identity
         self._slots = slots
@@ -74,6 +78,8 @@ class Heartbeat:
             free_devices=self._slots.free_names(),
             holding=self._holdings.current(),
             versions=who.versions,
+            unavailable_reason=self._storage.unavailable_reason,
+            files_room=self._storage.files_room,
             at=datetime.now(UTC),
         )
 

@@ -27,6 +27,8 @@ from worker.jobs.spool import Spool
 FINAL = (Completed, Failed, Paused, Released, Stopped)
 
 _COMPACT_BYTES = 1_000_000
+#: A spool that could not be written is tried again so often.
+_REPAIR_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ class Outbox:
         self._moved_at = time.monotonic()
         self._is_final = bool(messages) and isinstance(messages[-1], FINAL)
         self._is_dropped = False
+        self._repaired_at = time.monotonic()
+
+    @property
+    def complaint(self) -> str | None:
+        """Why what is said is not kept on the disk at the moment."""
+        return self._spool.complaint
 
     @property
     def is_final(self) -> bool:
@@ -88,6 +96,15 @@ class Outbox:
         self._last_seq = message.seq
         self._is_final = isinstance(message, FINAL)
         return message.seq
+
+    def repair(self) -> None:
+        """Writes a spool anew that could not be written, with all that it should hold, where the disk takes it now."""
+        with self._lock:
+            now = time.monotonic()
+            if self._spool.complaint is None or self._is_dropped or now - self._repaired_at < _REPAIR_SECONDS:
+                return
+            self._repaired_at = now
+            self._spool.rewrite(self._remaining(), begins_after=self._acknowledged)
 
     def drop(self) -> None:
         """Says nothing any more, not even what is still waiting."""
@@ -130,9 +147,12 @@ class Outbox:
     def _compact(self) -> None:
         """Rewrites the spool when most of it is acknowledged, so that a long run does not fill the disk."""
         size = self._spool.size()
-        remaining = [message.text for message in chain(self._sent, self._waiting)] if size > _COMPACT_BYTES else []
+        remaining = self._remaining() if size > _COMPACT_BYTES else []
         if size > _COMPACT_BYTES and sum(map(len, remaining)) < size / 2:
-            self._spool.compact(remaining, begins_after=self._acknowledged)
+            self._spool.rewrite(remaining, begins_after=self._acknowledged)
+
+    def _remaining(self) -> list[str]:
+        return [message.text for message in chain(self._sent, self._waiting)]
 
     def stalled_entry(self, *, after_seconds: float) -> str | None:
         """The place in the stream of the oldest message that was sent, when the controller has long not answered."""

@@ -18,6 +18,8 @@ from worker.jobs.wire import REPORT, Assignment, Damaged, Ended, Measured, Repor
 #: Points that come closer together than this travel together.
 _BATCH_SECONDS = 0.1
 _BATCH_POINTS = 500
+#: Weight and momentum; a moving average is known from the first checkpoint.
+_BYTES_OF_A_PARAMETER = 8
 _WAIT_SECONDS = 0.1
 _WAIT_WITH_POINTS_SECONDS = 0.02
 
@@ -32,9 +34,12 @@ class Reception:
         assignment: Assignment,
         outbox: Outbox,
         log: TrainingLog,
+        checkpoint_bytes: int,
         wake: Callable[[], None],
     ) -> None:
-        """`wake` is called when the outbox has something new."""
+        """`wake` is called when the outbox has something new; `checkpoint_bytes` is what an earlier one took."""
+        #: About what the next checkpoint takes on the disk.
+        self.checkpoint_bytes = checkpoint_bytes
         #: The trainer's last word, once it is said.
         self.ended: Ended | None = None
         #: When it last reported anything.
@@ -106,7 +111,11 @@ class Reception:
         seq = self._say(kind, **body)
         if kind in ("started", "checkpoint"):
             self.checkpoint_step = body["step"]
+        if kind == "started":
+            least = int(body.get("parameters", 0)) * _BYTES_OF_A_PARAMETER
+            self.checkpoint_bytes = max(self.checkpoint_bytes, least)
         if kind == "checkpoint":
+            self.checkpoint_bytes = body["size_bytes"]
             self._retention.note_saved(body["path"], best=bool(body.get("best")), seq=seq)
 
     def _say(self, kind: str, **body: Any) -> int:

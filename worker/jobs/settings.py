@@ -6,8 +6,10 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from worker.common.disk import Reserve
 
 DEFAULT_HOME = "~/.resdrop"
 TRAINER_COMMAND = (sys.executable, "-P", "-m", "worker.jobs.trainer")
@@ -31,6 +33,8 @@ class Settings:
     grace_seconds: float = 30.0
     #: How long a worker that shuts down waits for the controller to take its last messages.
     farewell_seconds: float = 20.0
+    #: What has to stay free on the disks of checkpoints and spools.
+    disk_reserve: Reserve = field(default_factory=Reserve)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -45,6 +49,7 @@ class Settings:
             stall_seconds=_seconds(environment, "RESDROP_STALL_SECONDS", cls.stall_seconds),
             grace_seconds=_seconds(environment, "RESDROP_GRACE_SECONDS", cls.grace_seconds),
             farewell_seconds=_seconds(environment, "RESDROP_FAREWELL_SECONDS", cls.farewell_seconds),
+            disk_reserve=Reserve.from_environment(environment),
         )
 
 

@@ -7,8 +7,10 @@ from it is only what the next attempt, which goes on from a checkpoint, repeats.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -17,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.contract.messages import MESSAGE, Sequenced
 
-_SUFFIX = ".jsonl"
+_SUFFIX, _FRESH_SUFFIX = ".jsonl", ".new"
+#: So often it is seen whether the file is still in its place.
+_LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -39,66 +43,114 @@ class SpoolHeader(BaseModel):
 
 
 class Spool:
-    """The file of one attempt, open for appending. Not thread-safe; its outbox holds the lock."""
+    """The file of one attempt, open for appending. Not thread-safe; its outbox holds the lock.
 
-    def __init__(self, path: Path, header: SpoolHeader, file: IO[str]) -> None:
+    No disk's refusal leaves it: what it does not take is lost only if the worker dies too, and `complaint` says why.
+    """
+
+    def __init__(self, path: Path, header: SpoolHeader, file: IO[str] | None) -> None:
         self.header = header
         self.path = path
+        #: Why the file does not hold all that it should; None where it does.
+        self.complaint: str | None = None
         self._file = file
-        self._is_broken = False
+        self._looked_at = time.monotonic()
 
     @classmethod
     def create(cls, folder: Path, header: SpoolHeader) -> Spool:
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{header.run_id}.{header.attempt}.{header.claim_id}{_SUFFIX}"
-        return cls(path, header, _begin(path, header))
+        spool = cls(path, header, None)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            spool._file = _begin(path, header)
+        except OSError as error:
+            spool._break(error)
+        return spool
 
     def append(self, message: str) -> None:
-        """A disk that is full ends the spool, not the training: what comes now is lost only if the worker dies too."""
-        if self._is_broken:
+        if self.complaint is not None or self._file is None:
             return
         try:
+            self._check_place()
             self._file.write(message + "\n")
             self._file.flush()
         except OSError as error:
-            self._is_broken = True
-            log.error("run %s: the spool %s cannot be written any more: %s", self.header.run_id, self.path, error)
+            self._break(error)
 
     def size(self) -> int:
-        return self._file.tell()
+        try:
+            return os.fstat(self._file.fileno()).st_size if self._file is not None else 0
+        except (OSError, ValueError):
+            return 0
 
-    def compact(self, remaining: Iterable[str], *, begins_after: int) -> None:
+    def rewrite(self, remaining: Iterable[str], *, begins_after: int) -> None:
         """Replaces the file by one that holds only `remaining`, the messages after number `begins_after`."""
-        self.header = self.header.model_copy(update={"begins_after": begins_after})
-        fresh = self.path.with_suffix(".new")
-        file = _begin(fresh, self.header)
-        file.writelines(message + "\n" for message in remaining)
-        file.flush()
-        fresh.replace(self.path)
-        self._close()
-        self._file = file
-        self._is_broken = False
+        fresh = self.path.with_suffix(_FRESH_SUFFIX)
+        header = self.header.model_copy(update={"begins_after": begins_after})
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = _begin(fresh, header)
+            try:
+                file.writelines(message + "\n" for message in remaining)
+                file.flush()
+                fresh.replace(self.path)
+            except OSError:
+                _close(file)
+                raise
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            self._break(error)
+            return
+        if self._file is not None:
+            _close(self._file)
+        if self.complaint is not None:
+            log.info("run %s: its messages are kept on the disk again", header.run_id)
+        self.header, self._file, self.complaint = header, file, None
 
     def delete(self) -> None:
-        self._close()
-        self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            _close(self._file)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the spool %s cannot be removed: %s", self.path, error)
 
-    def _close(self) -> None:
-        with contextlib.suppress(OSError):  # what a full disk left unwritten
-            self._file.close()
+    def _check_place(self) -> None:
+        """Was the file taken away, or its folder? What is written to it then is nobody's. Raises OSError."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_SECONDS or self._file is None:
+            return
+        self._looked_at = now
+        if not os.path.samestat(self.path.stat(), os.fstat(self._file.fileno())):
+            raise FileNotFoundError(errno.ENOENT, "another file stands in its place", str(self.path))
+
+    def _break(self, error: OSError) -> None:
+        if self.complaint is None:
+            log.error("run %s: the spool %s cannot be written: %s", self.header.run_id, self.path, error)
+        self.complaint = error.strerror or str(error)
 
 
 def _begin(path: Path, header: SpoolHeader) -> IO[str]:
     file = path.open("w", encoding="utf-8")
-    file.write(header.model_dump_json() + "\n")
-    file.flush()
+    try:
+        file.write(header.model_dump_json() + "\n")
+        file.flush()
+    except OSError:
+        _close(file)
+        raise
     return file
+
+
+def _close(file: IO[str]) -> None:
+    with contextlib.suppress(OSError):  # what a full disk left unwritten
+        file.close()
 
 
 def read_spool(path: Path) -> tuple[Spool, list[Sequenced]] | None:
     """An earlier boot's spool and its messages; None when not even the header is whole.
 
-    A last line that was torn is cut off, so that more can be appended.
+    A last line that was torn is cut off, so that more can be appended. Raises OSError.
     """
     with path.open("rb") as file:
         lines = file.read().splitlines(keepends=True)
@@ -107,8 +159,13 @@ def read_spool(path: Path) -> tuple[Spool, list[Sequenced]] | None:
     except (IndexError, ValidationError):
         return None
     messages, length = _sound_messages(lines[1:])
-    os.truncate(path, len(lines[0]) + length)
-    return Spool(path, header, path.open("a", encoding="utf-8")), messages
+    spool = Spool(path, header, None)
+    try:
+        os.truncate(path, len(lines[0]) + length)
+        spool._file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        spool._break(error)
+    return spool, messages
 
 
 def _sound_messages(lines: list[bytes]) -> tuple[list[Sequenced], int]:
@@ -129,3 +186,8 @@ def _sound_messages(lines: list[bytes]) -> tuple[list[Sequenced], int]:
 
 def spool_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_SUFFIX}"))
+
+
+def unfinished_paths(folder: Path) -> list[Path]:
+    """What a kill left of a spool that was being rewritten; the old one is whole."""
+    return sorted(folder.glob(f"*{_FRESH_SUFFIX}"))

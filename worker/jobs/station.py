@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from worker.contract.errors import field_errors
 from worker.contract.messages import Claim, Held, RunSpec
-from worker.jobs.attempt import SPOOL_FOLDER, Attempt
+from worker.jobs.attempt import SPOOL_FOLDER, Attempt, newest_checkpoint_bytes
 from worker.jobs.claim import obtain
 from worker.jobs.courier import Courier
 from worker.jobs.devices import Slot, Slots
@@ -25,6 +25,7 @@ from worker.jobs.identity import Identity
 from worker.jobs.orphans import adopt_orphans
 from worker.jobs.process_group import kill_session
 from worker.jobs.settings import Settings
+from worker.jobs.storage import Storage
 
 #: Of something that is set aside, so much is told.
 _ELEMENT_LENGTH = 10_000
@@ -50,13 +51,23 @@ class Station:
         self._slots = slots
         self._holdings = Holdings()
         self._courier = Courier(connection)
-        self._heartbeat = Heartbeat(connection, identity=identity, slots=slots, holdings=self._holdings)
+        self._storage = Storage(
+            spool=settings.state / SPOOL_FOLDER,
+            files=settings.files,
+            reserve=settings.disk_reserve,
+            changed=lambda: self._heartbeat.beat_now(),
+        )
+        self._heartbeat = Heartbeat(
+            connection, identity=identity, slots=slots, holdings=self._holdings, storage=self._storage
+        )
         self._trainers: set[int] = set()
         self._is_closing = False
 
     def open(self) -> None:
         """Answers for what an earlier start held, and begins to be heard of."""
-        adopt_orphans(self._settings.state / SPOOL_FOLDER, courier=self._courier)
+        adopt_orphans(self._settings.state / SPOOL_FOLDER, files=self._settings.files, courier=self._courier)
+        self._storage.look()
+        self._storage.start()
         self._courier.start()
         self._heartbeat.start()
 
@@ -69,6 +80,7 @@ class Station:
         if not self._courier.close(farewell_seconds=self._settings.farewell_seconds):
             log.warning("not everything was acknowledged; the rest is sent at the next start")
         self._heartbeat.close()
+        self._storage.close()
 
     def kill_trainers(self) -> None:
         """Ends every training without a checkpoint. Safe in a signal handler."""
@@ -84,7 +96,7 @@ class Station:
         """Trains what the ring asks for, if it is for this worker; returns when that has ended. Never raises."""
         try:
             spec = read_ring(ring)
-            if not self._is_closing and self._mounts(spec):
+            if not self._is_closing and self._mounts(spec) and self._has_room(spec):
                 self._take_and_train(spec)
         except ValidationError as error:
             self._refuse(ring, error)
@@ -108,6 +120,15 @@ class Station:
             return True
         log.info("run %s lies in storage root %s, which is not mounted here", spec.run_id, newest.root_id)
         return False
+
+    def _has_room(self, spec: RunSpec) -> bool:
+        """Asked before the claim, so that the run is still anybody's. The controller is told with the next beat."""
+        self._storage.look()
+        lack = self._storage.start_shortage(newest_checkpoint_bytes(spec, self._settings.files))
+        if lack is not None:
+            log.info("run %s is not begun: %s", spec.run_id, lack)
+            self._heartbeat.beat_now()
+        return lack is None
 
     def _take_and_train(self, spec: RunSpec) -> None:
         with self._hold(spec) as hold:
@@ -155,6 +176,7 @@ class Station:
             settings=self._settings,
             courier=self._courier,
             trainers=self._trainers,
+            storage=self._storage,
             is_closing=lambda: self._is_closing,
         )
 

@@ -12,6 +12,7 @@ from worker.jobs.outbox import Outbox
 from worker.jobs.process_group import ProcessGroup
 from worker.jobs.reception import Reception
 from worker.jobs.settings import Settings
+from worker.jobs.storage import Storage
 from worker.jobs.training_log import TrainingLog
 from worker.jobs.wire import Assignment, Order
 
@@ -30,17 +31,26 @@ class Supervisor:
         outbox: Outbox,
         log: TrainingLog,
         settings: Settings,
+        storage: Storage,
+        checkpoint_bytes: int,
         wake: Callable[[], None],
         is_closing: Callable[[], bool],
     ) -> None:
         """`wake` is called when the outbox has something new; `is_closing` asks whether the worker shuts down."""
+        self._storage = storage
+        self._wake = wake
+        #: Why the training has to make way, once it has.
+        self._evicted: str | None = None
+        self._told_complaint: str | None = None
         self._group = group
         self._assignment = assignment
         self._outbox = outbox
         self._log = log
         self._settings = settings
         self._is_closing = is_closing
-        self._reception = Reception(group, assignment=assignment, outbox=outbox, log=log, wake=wake)
+        self._reception = Reception(
+            group, assignment=assignment, outbox=outbox, log=log, checkpoint_bytes=checkpoint_bytes, wake=wake
+        )
         self._order: Order | None = None
         self._ordered_at = 0.0
 
@@ -49,6 +59,7 @@ class Supervisor:
         self._group.tell(self._assignment.model_dump_json())
         while not self._is_over():
             self._reception.take_in()
+            self._tell_of_the_spool()
             self._tell_what_is_wanted()
         overstayed, stalled = self._has_overstayed(), self._is_stalled()
         status = self._group.exit_status()
@@ -63,6 +74,7 @@ class Supervisor:
                 exit_status=-signal.SIGKILL if status is None else status,
                 checkpoint_step=self._reception.checkpoint_step,
                 worker_closes=self._is_closing(),
+                evicted=self._evicted,
                 overstayed=overstayed and status is None,
                 stalled_seconds=self._settings.stall_seconds if stalled and status is None else None,
                 log_tail=tuple(self._log.tail()),
@@ -90,11 +102,32 @@ class Supervisor:
         key = self._outbox.key
         return key.desired if key is not None and key.attempt == self._outbox.header.attempt else Desired.RUN
 
+    def _is_evicted(self) -> bool:
+        """Does the disk, this worker's or the service's, have too little room? Once it is so it stays so."""
+        if self._evicted is None and self._reception.ended is None:
+            key = self._outbox.key
+            self._evicted = (key.evict if key is not None else None) or self._storage.shortage(
+                self._reception.checkpoint_bytes
+            )
+        return self._evicted is not None
+
+    def _tell_of_the_spool(self) -> None:
+        complaint = self._outbox.complaint
+        if complaint == self._told_complaint:
+            return
+        self._told_complaint = complaint
+        text = "what it reports is kept on its worker's disk again"
+        if complaint is not None:
+            text = f"its worker cannot keep on its disk what it reports ({complaint}); it is sent all the same"
+        self._outbox.say("notice", text=text)
+        self._wake()
+
     def _tell_what_is_wanted(self) -> None:
         """An order is given once; stopping may still follow on pausing."""
         desired = self._desired()
         wanted = Order.STOP if desired is Desired.STOP else Order.PAUSE
-        if (desired is Desired.RUN and not self._is_closing()) or self._order in (wanted, Order.STOP):
+        goes_on = desired is Desired.RUN and not self._is_closing() and not self._is_evicted()
+        if goes_on or self._order in (wanted, Order.STOP):
             return
         if self._order is None:
             self._ordered_at = time.monotonic()

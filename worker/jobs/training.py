@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from worker.common.unfinished_checkpoints import remove_unfinished
 from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, CheckpointUnwritable, load
 from worker.engine.data.errors import DataError
 from worker.engine.out_of_memory import reason_of
@@ -15,7 +16,7 @@ from worker.jobs.pipe import PipeControl, PipeSink
 from worker.jobs.wire import Damaged, Ended, Outcome
 
 #: Their texts are written for the person who launched the run.
-_EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, CheckpointUnwritable, TrainingDiverged)
+_EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged)
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ def train_assignment(lifeline: Lifeline) -> Ended:
     except RankLost:
         # Like a trainer that was killed: the run is queued again, and fails only when that does not help.
         raise
+    except CheckpointUnwritable as error:
+        return Ended(outcome=Outcome.UNSAVED, reason=str(error))
     except _EXPLAINED as error:
         return Ended(outcome=Outcome.FAILED, reason=str(error))
     except Exception as error:  # the edge of the process
@@ -38,6 +41,8 @@ def train_assignment(lifeline: Lifeline) -> Ended:
 
 def _train(lifeline: Lifeline) -> Ended:
     spec, sink = lifeline.assignment.spec, PipeSink(lifeline)
+    for earlier in lifeline.assignment.earlier_checkpoint_folders():
+        remove_unfinished(earlier)
     resume = newest_sound(lifeline)
     if resume is None and spec.checkpoints:
         sink.notice("no checkpoint of this run can be read any more; it begins anew")

@@ -37,6 +37,10 @@ class Assignment(Part):
         """Of this attempt."""
         return self._run_folder / f"attempt-{self.spec.attempt}"
 
+    def earlier_checkpoint_folders(self) -> list[Path]:
+        """Of the attempts before."""
+        return [folder for folder in self._run_folder.glob("attempt-*") if folder != self.checkpoint_folder]
+
     def checkpoint_file(self, path: str) -> Path:
         """A checkpoint of this run by its path below the root. Raises ValueError for one that leads elsewhere."""
         file = (self.files / path).resolve()
@@ -81,6 +85,8 @@ class Outcome(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
+    #: It had to end, and the disk did not take the checkpoint of that moment.
+    UNSAVED = "unsaved"
 
 
 class Ended(Part):
