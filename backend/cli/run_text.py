@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from backend.cli.terminal import duration, say, say_table
-from backend.client import Json
+from backend.client import FINAL, Json
 from worker.contract.text import shown
+from worker.evidence.distribution import Quartiles
+from worker.evidence.sentences import step_text
 
 #: The latest figures that a line of progress shows, with their heading.
 _SHOWN = {"train/loss": "loss", "val/top1": "top-1", "images_per_second": "images/s"}
+PAIR_HEADINGS = (
+    *("SEED", "BASELINE TOP-1", "SD TOP-1", "DIFFERENCE", "BASELINE STEP", "SD STEP", "STEP RATIO", "COMPUTE RATIO"),
+)
 
 
 def say_runs(runs: Iterable[Json]) -> None:
@@ -34,7 +38,8 @@ def say_run(run: Json) -> None:
         "epoch": progress(run),
         "step": _step(run),
         "best top-1": best(run),
-        "latest": figures(run),
+        "latest": figures(run) if run["status"] not in FINAL else "",
+        "whole run": results(run),
         "device": run.get("device") or "",
         "trained for": duration(run["elapsed_seconds"]) if run.get("elapsed_seconds") else "",
         "attempt": str(run["attempt"]),
@@ -61,27 +66,38 @@ def say_comparison(comparison: Json) -> None:
     )
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
+    _say_verdict(comparison)
+
+
+def _say_verdict(comparison: Json) -> None:
+    """As the service words it."""
     verdict = comparison.get("verdict")
-    if verdict:
-        _say_verdict(verdict)
-
-
-def _say_verdict(verdict: Mapping[str, Any]) -> None:
-    """Accuracies are in percent; the difference is in points, SD less baseline."""
     say("")
-    rows = [
-        (
-            str(pair["seed"]),
-            number(pair["baseline"].get("last_top1")),
-            number(pair["sd"].get("last_top1")),
-            number(pair.get("difference"), signed=True),
-            number(pair.get("time_ratio")),
-        )
-        for pair in verdict["pairs"]
-    ]
-    say_table(("SEED", "BASELINE TOP-1", "SD TOP-1", "DIFFERENCE", "TIME SD/BASELINE"), rows)
-    mean = number(verdict.get("mean_difference"), signed=True)
-    say(f"mean difference {mean} points, mean time ratio {number(verdict.get('mean_time_ratio'))}")
+    if verdict:
+        say_table(PAIR_HEADINGS, [_pair(pair) for pair in verdict["pairs"]])
+        say("")
+    told = [*verdict["sentences"], verdict["time_sentence"]] if verdict else []
+    for line in [*told, comparison["headline"]]:
+        if line:
+            say(line)
+
+
+def _pair(pair: Json) -> tuple[str, ...]:
+    """Accuracies in percent, the difference in points, SD less baseline; the time of a step with its quartiles."""
+    steps = (_step_time(pair[arm].get("step_seconds")) for arm in ("baseline", "sd"))
+    return (
+        str(pair["seed"]),
+        number(pair["baseline"].get("last_top1")),
+        number(pair["sd"].get("last_top1")),
+        number(pair.get("difference"), signed=True),
+        *steps,
+        number(pair.get("time_ratio")),
+        number(pair.get("compute_ratio")),
+    )
+
+
+def _step_time(step: Json | None) -> str:
+    return step_text(Quartiles.model_validate(step) if step else None)
 
 
 def progress(run: Json) -> str:
@@ -107,6 +123,20 @@ def figures(run: Json) -> str:
     return "  ".join(
         f"{title} {number(latest[name])}" for name, title in _SHOWN.items() if latest.get(name) is not None
     )
+
+
+def results(run: Json) -> str:
+    """What the whole run came to so far."""
+    found = run.get("results") or {}
+    speed, compute = found.get("images_per_second"), found.get("compute")
+    loss = found.get("train_loss")
+    parts = [
+        f"loss {number(loss)} in the last epoch" if loss is not None else "",
+        f"median {speed:.4g} images/s" if speed is not None else "",
+        f"a step {_step_time(found['step_seconds'])}" if found.get("step_seconds") else "",
+        f"{100 * compute:.1f} % of the full compute" if compute is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def number(value: float | None, *, signed: bool = False) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.compare.verdict import Verdict, verdict_of
+from backend.compare.verdict import verdict_on
 from backend.db.tables import Comparison, Run
 from backend.errors import NotFound
+from backend.runs.results import results_of
 from backend.runs.views import warnings_of
 from worker.contract.status import Desired, RunStatus, shown_status
+from worker.evidence.figures import RunFigures
+from worker.evidence.verdict import Verdict
 
 MOST_LISTED = 500
 
@@ -28,13 +31,15 @@ class ComparedRun(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """`factor` is the one setting in which the arms differ; `verdict` is null until a pair has finished."""
+    """`factor` is the one setting in which the arms differ; `verdict` is null until a pair has completed, `headline`
+    says what is known at any time."""
 
     id: str
     name: str
     factor: str
     mode: str
     runs: list[ComparedRun]
+    headline: str
     verdict: Verdict | None
     created_at: datetime
     warnings: list[str]
@@ -59,17 +64,20 @@ def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> lis
     of_them = select(Run).where(Run.comparison_id.in_([comparison.id for comparison in comparisons]))
     for run in session.execute(of_them.order_by(Run.created_at, Run.id)).scalars():
         members[run.comparison_id].append(run)
-    return [_view(comparison, members[comparison.id]) for comparison in comparisons]
+    results = results_of(session, [run for runs in members.values() for run in runs])
+    return [_view(comparison, members[comparison.id], results) for comparison in comparisons]
 
 
-def _view(comparison: Comparison, runs: Sequence[Run]) -> ComparisonView:
+def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, RunFigures]) -> ComparisonView:
+    verdict = verdict_on(runs, results)
     return ComparisonView(
         id=comparison.id,
         name=comparison.name,
         factor=comparison.factor,
         mode=comparison.mode,
         runs=[_member(run) for run in runs],
-        verdict=verdict_of(runs),
+        headline=verdict.headline,
+        verdict=verdict if verdict.pairs else None,
         created_at=comparison.created_at,
         warnings=list(dict.fromkeys(warning for run in runs for warning in warnings_of(run))),
     )

@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from statistics import fmean
 from urllib.parse import quote
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison
-from backend.db.tables import Metric, Run
+from backend.db.tables import Run
 from backend.metrics.queries import Axis, Series, read_curves
+from backend.runs.results import results_of
 from worker.contract import names
 from worker.contract.status import RunStatus
+from worker.evidence.figures import RunFigures
 
 #: Beyond this a curve of the width of a page shows nothing more.
 MOST_POINTS = 400
@@ -26,12 +26,12 @@ _LONGEST_FILE_NAME = 80
 
 @dataclass(frozen=True)
 class Member:
-    """One run. `compute` is the mean share of the full network's compute that its training took."""
+    """One run, with what it came to as a whole."""
 
     run: Run
     status: str
     curves: dict[str, Series]
-    compute: float | None
+    results: RunFigures
 
 
 @dataclass(frozen=True)
@@ -44,32 +44,19 @@ class Report:
     def is_finished(self) -> bool:
         return all(member.run.status == RunStatus.COMPLETED for member in self.members)
 
-    @property
-    def compute(self) -> float | None:
-        """Over the stochastic-depth runs of the finished pairs, whose accuracy and time the verdict tells."""
-        verdict = self.comparison.verdict
-        told = {pair.sd.run for pair in verdict.pairs} if verdict is not None else set()
-        shares = [member.compute for member in self.members if member.run.id in told and member.compute is not None]
-        return fmean(shares) if shares else None
-
 
 def read_report(session: Session, comparison_id: str) -> Report:
     """Raises NotFound."""
     comparison = get_comparison(session, comparison_id)
     view = comparison_views(session, [comparison])[0]
     members = []
-    for shown in view.runs:
-        run = session.get_one(Run, shown.id)
+    runs = [session.get_one(Run, shown.id) for shown in view.runs]
+    results = results_of(session, runs)
+    for run, shown in zip(runs, view.runs, strict=True):
         curves = read_curves(session, run.id, names=DRAWN, axis=Axis.EPOCH, max_points=MOST_POINTS).series
         by_name = {series.name: series for series in curves}
-        members.append(Member(run=run, status=shown.status, curves=by_name, compute=_compute(session, run)))
+        members.append(Member(run=run, status=shown.status, curves=by_name, results=results[run.id]))
     return Report(comparison=view, members=members, made_at=datetime.now(UTC))
-
-
-def _compute(session: Session, run: Run) -> float | None:
-    of_run = select(func.avg(Metric.value)).where(Metric.run_id == run.id, Metric.name == names.Metric.SD_COMPUTE)
-    mean: float | None = session.execute(of_run).scalar_one()
-    return mean
 
 
 def content_disposition(report: Report) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from backend.compare.report import DRAWN, Member, Report
 from backend.compare.report_machine import machine_section
-from backend.compare.report_words import beside, duration, moment, number, percent, points, share, times
-from backend.compare.verdict import Pair, Verdict
+from backend.compare.report_words import duration, moment, number, percent, share
 from worker.contract import names
+from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
 from worker.report.markup import Markup, element
-from worker.report.page import ARM_TITLES, charts, document, legend, table, tiles
+from worker.report.page import ARM_TITLES, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
+from worker.report.verdict import verdict_section
 
 _CHARTS = dict(zip(DRAWN, (("Validation top-1", "%"), ("Validation loss", ""), ("Training loss", "")), strict=True))
 
@@ -60,67 +61,20 @@ def _note(text: str) -> Markup:
 def _verdict(report: Report) -> list[Markup]:
     verdict = report.comparison.verdict
     if verdict is None:
-        return [element("p", "There is none yet: it comes when both runs of a pair have completed.", class_="muted")]
-    anecdote = "One pair is an anecdote: seeds alone move these numbers."
-    return [
-        element("p", _sentence(verdict), class_="sentence"),
-        _tiles(report, verdict),
-        _pairs(verdict.pairs),
-        *([element("p", anecdote, class_="note")] if len(verdict.pairs) == 1 else []),
-    ]
-
-
-def _sentence(verdict: Verdict) -> str:
-    difference, ratio = verdict.mean_difference, verdict.mean_time_ratio
-    if difference is None:
-        reached = "finished"
-    elif abs(difference) < 0.005:
-        reached = "reached the same top-1"
-    else:
-        reached = f"reached {abs(difference):.2f} points {'more' if difference > 0 else 'less'} top-1"
-    took = f" and took {times(ratio)} the training time" if ratio is not None else ""
-    over = f", on average over {len(verdict.pairs)} pairs" if len(verdict.pairs) > 1 else ""
-    return f"With stochastic depth the network {reached}{took}{over}."
-
-
-def _tiles(report: Report, verdict: Verdict) -> Markup:
-    seeds = len({run.seed for run in report.comparison.runs})
-    rows = (
-        ("Difference of last top-1", points(verdict.mean_difference), "points, stochastic depth less baseline"),
-        ("Training time", times(verdict.mean_time_ratio), beside(verdict.mean_time_ratio, "the baseline")),
-        ("Compute in training", share(report.compute), beside(report.compute, "the full network")),
-        ("Pairs completed", str(len(verdict.pairs)), f"of {seeds}"),
-    )
-    return tiles(rows)
-
-
-def _pairs(pairs: Sequence[Pair]) -> Markup:
-    head = ("Seed", "Baseline top-1", "SD top-1", "Difference", "Baseline time", "SD time", "Ratio")
-    rows = [
-        (
-            str(pair.seed),
-            percent(pair.baseline.last_top1),
-            percent(pair.sd.last_top1),
-            points(pair.difference),
-            duration(pair.baseline.seconds),
-            duration(pair.sd.seconds),
-            times(pair.time_ratio),
-        )
-        for pair in pairs
-    ]
-    return table("Pairs", head, rows)
+        return [element("p", report.comparison.headline, class_="muted")]
+    return verdict_section(verdict, seeds=len({run.seed for run in report.comparison.runs}))
 
 
 def _results(members: Sequence[Member]) -> Markup:
     head = (
         *("Seed", "Arm", "Status", "Best top-1", "Last top-1", "Last top-5", "Val. loss", "Train. loss"),
-        *("Time", "Compute", "Epochs"),
+        *("Wall time", "Median step", "Compute", "Epochs"),
     )
     return table("Results", head, [_result(member) for member in members])
 
 
 def _result(member: Member) -> tuple[str, ...]:
-    run, last = member.run, member.run.latest.get
+    run, last, results = member.run, member.run.latest.get, member.results
     best = percent(run.best_top1) + (f" (epoch {run.best_epoch:g})" if run.best_epoch is not None else "")
     return (
         str(run.config["seed"]),
@@ -130,9 +84,10 @@ def _result(member: Member) -> tuple[str, ...]:
         percent(last(names.Metric.VAL_TOP1)),
         percent(last(names.Metric.VAL_TOP5)),
         number(last(names.Metric.VAL_LOSS)),
-        number(last(names.Metric.TRAIN_LOSS)),
+        number(results.train_loss),
         duration(run.elapsed_seconds),
-        share(member.compute),
+        step_text(results.step_seconds),
+        share(results.compute),
         f"{run.epoch:g} of {run.config['epochs']}",
     )
 

@@ -13,24 +13,7 @@ def percent(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    return NONE if value is None else f"{100 * value:.0f} %"
-
-
-def beside(ratio: float | None, other: str) -> str:
-    """What a ratio saves: 0.82 beside the baseline is 18 % less than the baseline."""
-    if ratio is None:
-        return "not known"
-    less = round(100 * (1 - ratio))
-    return f"{abs(less)} % {'less' if less > 0 else 'more'} than {other}" if less else f"as much as {other}"
-
-
-def points(difference: float | None) -> str:
-    """Percentage points, with their sign."""
-    return NONE if difference is None else f"{difference:+.2f}".replace("-", "−")
-
-
-def times(ratio: float | None) -> str:
-    return NONE if ratio is None else f"{ratio:.2f}×"
+    return NONE if value is None else f"{100 * value:.1f} %"
 
 
 def number(value: float | None) -> str:

@@ -25,6 +25,7 @@ from backend.db.session import Database
 from backend.db.tables import Run
 from backend.disk import ServiceDisk
 from backend.doorbell import Doorbell, connect
+from backend.runs.results import catch_up
 from worker.common.disk import Reserve
 from worker.contract.status import RunStatus
 
@@ -125,6 +126,7 @@ class Controller:
         """What is done every few seconds whatever happens: the pulse, and keys that Redis may have lost."""
         with self._database.write() as session:
             write_pulse(session, set_aside=self._set_aside)
+            catch_up(session)
             if self._prune_timer.is_due():
                 prune(session)
         self._set_aside = 0

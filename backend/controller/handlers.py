@@ -14,6 +14,7 @@ from backend.controller.exits import crash, leave
 from backend.db.changes import note_change
 from backend.db.tables import Attempt, Checkpoint, LogLine, Run, RunEvent
 from backend.metrics.ingest import rewind, store_points
+from backend.runs.results import note_start
 from backend.runs.transitions import change_status
 from worker.contract.messages import (
     CheckpointRemoved,
@@ -64,6 +65,7 @@ def _started(speaker: Speaker, message: Started) -> None:
         note_change(session, "rewound", run.id, {"step": message.step})
         _record(speaker, kind="rewound", text=f"went back to step {message.step}", at=message.at)
     _drop_later_checkpoints(speaker, message)
+    note_start(session, run, message)
     if not speaker.is_current:
         return
     told = ("device", "threads", "parameters", "blocks", "versions", "epochs")

@@ -26,6 +26,7 @@ from backend.controller.stream import Entry
 from backend.controller.workers import devices_freed, worker_gone, worker_seen
 from backend.db.session import Database
 from backend.db.tables import Attempt, Run
+from backend.runs.results import refresh
 from worker.contract.messages import (
     MESSAGE,
     Claim,
@@ -149,6 +150,8 @@ def _commit(database: Database, parsed: Sequence[Parsed]) -> Outcome:
             if index and (isinstance(item.message, Started) or time.monotonic() > until):
                 break
             batch.take(item)
+        for run in batch.outcome.runs.values():
+            refresh(session, run)
     return batch.outcome
 
 

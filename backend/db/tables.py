@@ -168,6 +168,22 @@ class MetricBucket(Base):
     gap_step: Mapped[int | None]
 
 
+class RunResults(Base):
+    """What a run came to as a whole, as far as its points are taken in; see backend/runs/results.py."""
+
+    __tablename__ = "run_results"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    #: The last step that is taken in. While `is_behind`, later ones are there.
+    through: Mapped[int] = mapped_column(default=0)
+    is_behind: Mapped[bool] = mapped_column(default=True)
+    #: Only read where points are taken in: they are some kilobytes.
+    measurements: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    figures: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: By attempt: after which step it began, and on what machine.
+    starts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
 class Checkpoint(Base):
     """A checkpoint that exists: its message came through. `path` is below the storage root `root_id`."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.db.changes import note_change
 from backend.db.tables import Attempt, Metric, Run
 from backend.metrics.buckets import forget_from
+from backend.runs import results
 from worker.contract import names
 from worker.contract.messages import Point
 
@@ -20,7 +21,8 @@ from worker.contract.messages import Point
 def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[Point]) -> None:
     """Stores what of `points` counts; storing them again changes nothing.
 
-    Of an older attempt only what lies up to the step from which a newer one resumed counts.
+    Of an older attempt only what lies up to the step from which a newer one resumed counts. What the run came to as a
+    whole follows with `results.refresh`, once in a transaction.
     """
     last_step = _superseded_after(session, run.id, attempt) if attempt < run.attempt else None
     counted = [point for point in points if last_step is None or point.step <= last_step]
@@ -35,6 +37,7 @@ def store_points(session: Session, run: Run, *, attempt: int, points: Sequence[P
     if rows:
         # Past the session, which would write the run's changed columns before each of a thousand messages.
         session.connection().execute(_UPSERTS[session.get_bind().dialect.name], rows)
+        results.note_points(session, run, counted)
     _show(session, run, counted)
 
 
@@ -46,6 +49,8 @@ def rewind(session: Session, run: Run, *, attempt: int, step: int) -> bool:
         return False
     run.latest = {name: _last_value(session, run.id, name) for name in _names(session, run.id)}
     _show_best(session, run)
+    results.forget(session, run)
+    results.refresh(session, run)
     return True
 
 

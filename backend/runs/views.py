@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Checkpoint, Metric, Run
+from backend.runs.results import results_of
 from backend.runs.waiting import Surroundings, waiting_for
 from backend.workers.queries import living_workers
 from backend.workers.storage import service_hold, storage_of
@@ -20,6 +21,7 @@ from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.datasets import DATASETS, DatasetName
 from worker.contract.status import Desired, RunStatus, shown_status
+from worker.evidence.figures import RunFigures
 
 Time = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 #: Over so many of the last points is the present speed measured.
@@ -42,7 +44,8 @@ class Best(BaseModel):
 
 
 class RunView(BaseModel):
-    """`status` is what is shown ("pausing" and "stopping" included), `stored_status` what is stored."""
+    """`status` is what is shown ("pausing" and "stopping" included), `stored_status` what is stored. `latest` has what
+    was reported last, `results` what the whole run came to so far."""
 
     id: str
     name: str
@@ -54,6 +57,7 @@ class RunView(BaseModel):
     progress: Progress
     best: Best | None
     latest: dict[str, float | None]
+    results: RunFigures
     config: dict[str, Any]
     warnings: list[str]
     tags: list[str]
@@ -80,8 +84,8 @@ class RunView(BaseModel):
 
 def views_of(session: Session, runs: Sequence[Run]) -> list[RunView]:
     """The runs in their order, with everything that a view needs fetched at once."""
-    around = _surroundings(session, runs)
-    return [_view(run, around, seconds_per_step=_seconds_per_step(session, run)) for run in runs]
+    around, results = _surroundings(session, runs), results_of(session, runs)
+    return [_view(run, around, results[run.id], seconds_per_step=_seconds_per_step(session, run)) for run in runs]
 
 
 def view_of(session: Session, run: Run) -> RunView:
@@ -124,9 +128,10 @@ def _checkpoint_bytes(session: Session, runs: Sequence[Run]) -> dict[str, int]:
     return {row.run_id: row.size_bytes for row in session.execute(oldest_first)}
 
 
-def _view(run: Run, around: Surroundings, *, seconds_per_step: float | None) -> RunView:
+def _view(run: Run, around: Surroundings, results: RunFigures, *, seconds_per_step: float | None) -> RunView:
     return RunView(
         **_stored(run),
+        results=results,
         status=shown_status(RunStatus(run.status), Desired(run.desired)),
         stored_status=RunStatus(run.status),
         progress=_progress(run, seconds_per_step),

@@ -1,6 +1,14 @@
 import { number, percent, share } from "./format.js";
 import { smooth } from "./smoothing.js";
 
+/**
+ * What the legend of a chart shows where a single report is the outcome of chance: [field of a run's `results`, the word
+ * for it].
+ */
+const MEDIAN_SPEED = ["images_per_second", "median"];
+const MEAN_DEPTH = ["depth", "mean"];
+const MEAN_COMPUTE = ["compute", "mean"];
+
 /** The charts of a run: each `metrics` entry is [metric, label, place in CURVE_COLOURS]. */
 export const CHARTS = [
   {
@@ -29,14 +37,23 @@ export const CHARTS = [
     title: "Images per second",
     metrics: [["images_per_second", "images/s", 7]],
     rangeMode: "tozero",
+    result: MEDIAN_SPEED,
   },
-  { key: "sd-depth", title: "Blocks run", metrics: [["sd/depth", "blocks", 3]], rangeMode: "tozero", isOptional: true },
+  {
+    key: "sd-depth",
+    title: "Blocks run",
+    metrics: [["sd/depth", "blocks", 3]],
+    rangeMode: "tozero",
+    result: MEAN_DEPTH,
+    isOptional: true,
+  },
   {
     key: "sd-compute",
     title: "Share of full compute",
     metrics: [["sd/compute", "compute", 8]],
     rangeMode: "tozero",
-    format: share,
+    format: (value) => share(value, 1),
+    result: MEAN_COMPUTE,
     isOptional: true,
   },
 ];
@@ -47,16 +64,30 @@ export const COMPARED = [
   { key: "train-loss", title: "Training loss", metric: "train/loss", hasLog: true },
   { key: "val-loss", title: "Validation loss", metric: "val/loss", hasLog: true },
   { key: "train-top1", title: "Training top-1", metric: "train/top1", yTitle: "%", format: percent },
-  { key: "throughput", title: "Images per second", metric: "images_per_second", rangeMode: "tozero" },
+  {
+    key: "throughput",
+    title: "Images per second",
+    metric: "images_per_second",
+    rangeMode: "tozero",
+    result: MEDIAN_SPEED,
+  },
   { key: "lr", title: "Learning rate", metric: "lr", isExact: true, rangeMode: "tozero" },
   { key: "val-top5", title: "Validation top-5", metric: "val/top5", yTitle: "%", format: percent },
-  { key: "sd-depth", title: "Blocks run", metric: "sd/depth", rangeMode: "tozero", isOptional: true },
+  {
+    key: "sd-depth",
+    title: "Blocks run",
+    metric: "sd/depth",
+    rangeMode: "tozero",
+    result: MEAN_DEPTH,
+    isOptional: true,
+  },
   {
     key: "sd-compute",
     title: "Share of full compute",
     metric: "sd/compute",
     rangeMode: "tozero",
-    format: share,
+    format: (value) => share(value, 1),
+    result: MEAN_COMPUTE,
     isOptional: true,
   },
 ];
@@ -70,7 +101,13 @@ export function otherCharts(names) {
   return names
     .filter((name) => !KNOWN.has(name))
     .sort()
-    .map((name, index) => ({ key: slug(name), title: name, metrics: [[name, name, index % 12]], isOptional: true }));
+    .map((name, index) => ({
+      key: slug(name),
+      title: name,
+      metrics: [[name, name, index % 12]],
+      isOptional: true,
+      isLast: true,
+    }));
 }
 
 /** Seconds, minutes or hours, whichever keeps the numbers short: {scale, title}. */
@@ -82,9 +119,14 @@ export function timeUnit(seconds) {
 
 const lastOf = (values) => values.findLast((value) => value !== null && value !== undefined);
 
-/** The newest value of a series, as the chart shows it. */
-export function latest(series, chart) {
-  return series ? (chart.format ?? number)(lastOf(series.values)) : null;
+/** What the legend tells of a series: the newest value, or what the whole `run` came to, where that says more. */
+export function told(series, chart, run) {
+  if (!series) return null;
+  const show = chart.format ?? number;
+  if (!chart.result) return `${chart.isLast ? "last " : ""}${show(lastOf(series.values))}`;
+  const [field, word] = chart.result;
+  const value = run?.results?.[field];
+  return typeof value === "number" ? `${word} ${show(value)}` : null;
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */

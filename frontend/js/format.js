@@ -21,8 +21,20 @@ export function percent(value, digits = 2) {
 }
 
 /** A share of one, as percent. */
-export function share(value) {
-  return isNumber(value) ? `${Math.round(value * 100)} %` : DASH;
+export function share(value, digits = 0) {
+  return isNumber(value) ? `${(value * 100).toFixed(digits)} %` : DASH;
+}
+
+/** A ratio. */
+export function fixed(value, digits = 3) {
+  return isNumber(value) ? value.toFixed(digits) : DASH;
+}
+
+/** The time of a training step: 81.7 ms, 1.25 s. */
+export function stepTime(seconds) {
+  if (!isNumber(seconds)) return DASH;
+  const [value, unit] = seconds < 1 ? [seconds * 1000, "ms"] : [seconds, "s"];
+  return `${value < 99.95 ? Number(value.toPrecision(3)) : Math.round(value)} ${unit}`;
 }
 
 /** Four significant digits, with exponents only where zeros would hide the value. */
@@ -79,5 +91,7 @@ export function measured(value, unit) {
   if (typeof value !== "number") return String(value);
   if (unit === "%") return percent(value);
   if (unit === "s") return duration(value);
+  if (unit === "ms") return stepTime(value / 1000);
+  if (unit === "share") return share(value, 1);
   return unit ? `${number(value)} ${unit}` : number(value);
 }

@@ -21,6 +21,7 @@ from backend.db.changes import note_change
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, ControllerPulse, LogLine, Run, Worker
 from backend.metrics.ingest import rewind, store_points
+from backend.runs.results import refresh
 from backend.runs.transitions import change_status, set_desired
 from backend.serve import Server, config_of
 from backend.settings import Settings
@@ -108,7 +109,7 @@ class House:
                 epoch=step / 10,
                 elapsed_seconds=step / 2,
                 at=datetime.now(UTC),
-                values={name.replace("_", "/", 1): value(step) for name, value in metrics.items()},
+                values={_metric(name): value(step) for name, value in metrics.items()},
             )
             for step in steps
         ]
@@ -116,6 +117,7 @@ class House:
             run = session.get(Run, run_id)
             assert run is not None
             store_points(session, run, attempt=attempt, points=points)
+            refresh(session, run)
 
     def rewind(self, run_id: str, *, attempt: int, step: int) -> None:
         with self.database.write() as session:
@@ -163,6 +165,10 @@ class House:
         self.settings.files.mkdir(parents=True, exist_ok=True)
         (self.settings.files / "root.json").write_text(f'{{"id": "{root_id}"}}')
         return self.settings.files
+
+
+def _metric(name: str) -> str:
+    return name if name == "images_per_second" else name.replace("_", "/", 1)
 
 
 class Api:

@@ -84,23 +84,29 @@ def test_the_verdict_compares_what_has_finished(house: House) -> None:
         (ids[4], 99.0, 99.0, 100.0),
     ):
         house.move(run_id, "completed", latest={"val/top1": last}, best_top1=best, elapsed_seconds=seconds)
-    verdict = house.api.get(f"/comparisons/{made['id']}")["verdict"]
+    found = house.api.get(f"/comparisons/{made['id']}")
+    verdict = found["verdict"]
     assert [pair["seed"] for pair in verdict["pairs"]] == [0, 1]
-    assert verdict["pairs"][0] == {
-        "seed": 0,
-        "baseline": {"run": ids[0], "last_top1": 90.0, "best_top1": 92.0, "seconds": 100.0},
-        "sd": {"run": ids[1], "last_top1": 93.0, "best_top1": 93.0, "seconds": 80.0},
-        "difference": 3.0,
-        "time_ratio": 0.8,
-    }
-    assert (verdict["mean_difference"], verdict["mean_time_ratio"]) == (2.0, 0.7)
+    first = verdict["pairs"][0]
+    for arm, told in (
+        ("baseline", {"run": ids[0], "last_top1": 90.0, "best_top1": 92.0, "seconds": 100.0}),
+        ("sd", {"run": ids[1], "last_top1": 93.0, "best_top1": 93.0, "seconds": 80.0}),
+    ):
+        assert {name: first[arm][name] for name in told} == told
+    assert (first["seed"], first["difference"]) == (0, 3.0)
+    assert (verdict["mean_difference"], verdict["last_top1"]["n"]) == (2.0, 2)
+    # Nothing was reported of their steps: sums of wall time are no evidence.
+    assert (first["time_ratio"], verdict["mean_time_ratio"]) == (None, None)
+    assert found["headline"] == verdict["headline"]
 
 
 def test_a_pair_of_which_one_failed_has_no_verdict(house: House) -> None:
     made = launch(house, seeds=[0])
     house.move(made["runs"][0]["id"], "completed", latest={"val/top1": 90.0})
     house.move(made["runs"][1]["id"], "failed", latest={"val/top1": 10.0})
-    assert house.api.get(f"/comparisons/{made['id']}")["verdict"] is None
+    found = house.api.get(f"/comparisons/{made['id']}")
+    assert found["verdict"] is None
+    assert found["headline"] == "No seed has completed both runs, so nothing can be compared."
 
 
 class TestSideBySide:
@@ -132,6 +138,32 @@ class TestSideBySide:
         answer = house.client.get("/api/v1/compare", params={"runs": "r_one,r_two"})
         assert answer.status_code == 404
         assert answer.json()["detail"] == "there is none of the runs 'r_one', 'r_two'"
+
+    def test_none_is_the_better_by_chance_or_where_better_is_not_defined(self, house: House) -> None:
+        """Compute is decided by the gates that were drawn, speed and time by what else the machine did."""
+        runs = [house.api.launch(sd=True), house.api.launch(sd=True)]
+        for run_id in runs:
+            house.points(
+                run_id, range(1, 40), sd_compute=lambda _: 0.7, train_loss=float, images_per_second=lambda _: 9.0
+            )
+            house.points(run_id, range(39, 40), val_top1=float, val_loss=float)
+            house.move(run_id, "completed", elapsed_seconds=9.0, steps_per_epoch=10)
+        results = house.api.get("/compare", runs=runs)["results"]
+        assert {row["name"]: row["better"] for row in results if row["better"]} == {
+            "best val/top1": "higher",
+            "val/top1": "higher",
+            "val/loss": "lower",
+        }
+        assert {"sd/compute", "images_per_second", "step_milliseconds", "elapsed_seconds"} <= {
+            row["name"] for row in results
+        }
+
+    def test_of_the_runs_of_one_comparison_the_verdict_tells_which_is_better(self, house: House) -> None:
+        ids = [run["id"] for run in launch(house, seeds=[0])["runs"]]
+        for run_id, top1 in zip(ids, (90.0, 91.0), strict=True):
+            house.move(run_id, "completed", latest={"val/top1": top1}, best_top1=top1)
+        results = house.api.get("/compare", runs=ids)["results"]
+        assert [row["better"] for row in results if row["name"] == "val/top1"] == [None]
 
     def test_ids_may_be_repeated_or_separated_by_commas(self, house: House) -> None:
         first, second = house.api.launch(), house.api.launch()

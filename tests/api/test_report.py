@@ -16,6 +16,7 @@ from tests.api.house import QUICK, House, on_both
 
 HOSTILE = """<script>window.hit = 1</script>"'&<img src=x onerror="window.hit = 1">"""
 VOID = {"meta", "line"}
+FACTS = {"device": "cpu (A)", "threads": 2, "parameters": 272474, "versions": {"torch": "2.14.1"}}
 
 
 class Balanced(HTMLParser):
@@ -66,10 +67,12 @@ def finished(house: House, **body: Any) -> Any:
         is_sd = run["arm"] == "sd"
         last = 98.0 - 0.5 * is_sd
         compute = {"sd_compute": lambda step: 0.7 if step % 2 else 0.8} if is_sd else {}
-        house.points(run["id"], range(1, 31), train_loss=lambda step: 2 / step, **compute)
+        speed = 160.0 if is_sd else 128.0
+        steps = {"train_loss": lambda step: 2 / step, "images_per_second": lambda _, speed=speed: speed}
+        house.move(run["id"], "queued", facts=FACTS, steps_per_epoch=10)
+        house.points(run["id"], range(1, 31), **steps, **compute)
         house.points(run["id"], range(10, 31, 10), val_top1=lambda step, end=last: end - (30 - step), val_loss=float)
-        facts = {"device": "cpu", "parameters": 272474, "versions": {"torch": "2.14.1"}}
-        house.move(run["id"], "completed", elapsed_seconds=80.0 if is_sd else 100.0, epoch=3.0, facts=facts)
+        house.move(run["id"], "completed", elapsed_seconds=100.0, epoch=3.0)
     return made
 
 
@@ -87,9 +90,11 @@ class TestWhatItTells:
         verdict = house.api.get(f"/comparisons/{made['id']}")["verdict"]
         assert (verdict["mean_difference"], verdict["mean_time_ratio"]) == (-0.5, 0.8)
         text = report(house, made).text
-        assert "reached 0.50 points less top-1 and took 0.80× the training time, on average over 2 pairs." in text
-        assert "20 % less than the baseline" in text
-        assert "25 % less than the full network" in text
+        for sentence in (verdict["headline"], verdict["time_sentence"], *verdict["sentences"]):
+            assert sentence in text
+        assert "skipping can save at most 25 %, and saved 20 %" in text
+        for tile in verdict["tiles"]:
+            assert {tile["title"], tile["value"], tile["remark"]} <= set(text.splitlines())
 
     def test_every_run_has_its_row(self, house: House) -> None:
         made = finished(house, seeds=[3, 4])
@@ -97,6 +102,9 @@ class TestWhatItTells:
         assert texts.count("Baseline") == texts.count("Stochastic depth") - 1 == 3  # rows and legend; once a setting
         assert "98.00 % (epoch 3)" in texts
         assert "97.50 % (epoch 3)" in texts
+        assert (texts.count("800 ms (800 to 800)"), texts.count("1 s (1 to 1)")) == (4, 4)
+        # Training losses are of the last epoch, and not of the last report.
+        assert texts.count(f"{sum(2 / step for step in range(21, 31)) / 10:.4g}") == 4
 
     def test_settings_are_told_with_what_their_defaults_come_to(self, house: House) -> None:
         texts = report(house, finished(house, seeds=[3, 4])).texts
@@ -124,7 +132,7 @@ class TestBeforeTheEnd:
         house.move(made["runs"][0]["id"], "running")
         text = report(house, made).text
         assert "This comparison is not finished: of 2 runs 1 running, 1 queued." in text
-        assert "There is none yet" in text
+        assert "No seed has completed both runs, so nothing can be compared." in text
         assert text.count("Nothing was measured.") == 2
 
     def test_a_pair_that_is_done_is_told_while_others_go_on(self, house: House) -> None:
@@ -133,15 +141,15 @@ class TestBeforeTheEnd:
             house.move(run["id"], "completed", latest={"val/top1": 90.0}, elapsed_seconds=10.0)
         text = report(house, made).text
         assert "not finished: of 4 runs 2 completed, 2 queued" in text
-        assert "reached the same top-1 and took 1.00× the training time" in text
-        assert "One pair is an anecdote" in text
+        assert "One seed cannot tell a difference in accuracy from chance; give two or more." in text
+        assert "Times are not compared. Seed 0: too few steps of a run were reported" in text
 
     def test_runs_that_were_deleted_are_left_out(self, house: House) -> None:
         made = finished(house)
         house.client.delete(f"/api/v1/runs/{made['runs'][0]['id']}")
         page = report(house, made)
         assert [attributes["class"] for tag, attributes in page.elements if tag == "path"] == ["sd"] * 3
-        assert "There is none yet" in page.text
+        assert "No seed has completed both runs" in page.text
 
     def test_a_configuration_of_another_version_is_told_as_it_is(self, house: House) -> None:
         made = finished(house)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from backend.db.tables import Change, Metric
+from backend.db.tables import Change, Metric, RunResults
 from tests.controller.world import ScriptedWorker, World, point, started
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
@@ -67,6 +69,56 @@ def test_points_carry_the_number_of_the_change_that_tells_of_them(world: World, 
     told = [change.number for change in world.rows(Change, Change.kind == "run", Change.subject == run_id)]
     assert set(numbers) <= set(told)
     assert world.run(run_id).change == numbers[-1]
+
+
+def test_results_are_of_the_whole_run_through_crashes_and_rewinds(world: World, worker: ScriptedWorker) -> None:
+    """The second attempt goes on from step 25: what the first made after it is void, and its own warm-up not timed."""
+    run_id = world.add_run(sd=True)
+    first = worker.train(run_id)
+    first.say("metrics", points=[report(step, share) for step, share in ((10, 0.80), (20, 0.70), (30, 0.1), (40, 0.1))])
+    first.say("released", reason="gone", crashed=False)
+    world.step()
+    assert results(world, run_id)["compute"] == pytest.approx((10 * 0.8 + 10 * 0.7 + 20 * 0.1) / 40)
+    second = worker.claim(run_id)
+    second.say("started", **started(25) | {"threads": 1})
+    second.say("metrics", points=[report(step, share) for step, share in ((30, 0.75), (33, 0.40))])
+    world.step()
+    told = results(world, run_id)
+    assert told["compute"] == pytest.approx(23.7 / 33)
+    # Timed is what the first reported at step 20 alone.
+    assert (told["step_seconds"]["n"], told["machines"]) == (1, [machine(threads=2)])
+    second.say("metrics", points=[report(step, 0.75) for step in (43, 53)])
+    world.step()
+    assert results(world, run_id)["machines"] == [machine(threads=2), machine(threads=1)]
+
+
+def test_points_of_an_older_attempt_that_come_late_count_in_their_place(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run(sd=True)
+    first = worker.train(run_id)
+    first.say("metrics", points=[report(10, 0.80)])
+    first.write("metrics", points=[report(20, 0.70)])
+    world.step()
+    world.lose(run_id)
+    second = worker.claim(run_id)
+    second.say("started", **started(20))
+    second.say("metrics", points=[report(30, 0.75), report(33, 0.40)])
+    world.step()
+    first.send(len(first.spool))
+    world.step()
+    assert results(world, run_id)["compute"] == pytest.approx(23.7 / 33)
+
+
+def report(step: int, share: float) -> dict[str, Any]:
+    return point(step, **{"sd/compute": share, "images_per_second": 64.0})
+
+
+def machine(*, threads: int) -> dict[str, Any]:
+    return {"device": "cpu", "threads": threads, "versions": {"torch": "2"}}
+
+
+def results(world: World, run_id: str) -> dict[str, Any]:
+    (row,) = world.rows(RunResults, RunResults.run_id == run_id)
+    return dict(row.figures)
 
 
 def test_a_rewind_is_told_before_the_points_that_follow_it(world: World, worker: ScriptedWorker) -> None:

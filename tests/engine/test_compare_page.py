@@ -34,7 +34,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> list[Arm]:
     for arm in found:
         folder = arm.folder
         folder.root.mkdir(parents=True)
-        summary = SummaryFile(folder.summary, history=folder.history, batch=arm.config.batch)
+        summary = SummaryFile(folder.summary, history=folder.history, config=arm.config)
         sink = FanOut([HistoryFile(folder.history), summary])
         summary.finish(train(arm.config, sink=sink, control=NullControl(), checkpoints=folder.checkpoints))
     return found

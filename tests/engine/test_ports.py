@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.engine.parts import InterruptAfter, Recorder
+from tests.engine.parts import InterruptAfter, Recorder, tiny
 from worker.contract.messages import Point
 from worker.contract.status import Desired
 from worker.engine.checkpoint import checkpoint_path, newest_first
@@ -63,8 +63,12 @@ def point(step: int, **values: float | None) -> Point:
     return Point(step=step, epoch=step / 5, elapsed_seconds=step * 2.0, at=datetime.now(UTC), values=named)
 
 
+#: Steps of 64 images.
+CONFIG = tiny(batch=64)
+
+
 def summary_of(folder: Path) -> SummaryFile:
-    return SummaryFile(folder / "summary.json", history=folder / "history.csv", batch=64)
+    return SummaryFile(folder / "summary.json", history=folder / "history.csv", config=CONFIG)
 
 
 def saved(folder: Path, step: int, *, best: bool = False) -> SavedCheckpoint:

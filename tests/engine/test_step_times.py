@@ -71,7 +71,7 @@ def train_on(folder: Path, clock: SimpleNamespace, *, questions: int, **changes:
     """One more attempt, whose first ten steps are slow; gives what summary.json says afterwards."""
     folder.mkdir(exist_ok=True)
     config = tiny(epochs=8, **changes)
-    summary = SummaryFile(folder / "summary.json", history=folder / "history.csv", batch=config.batch)
+    summary = SummaryFile(folder / "summary.json", history=folder / "history.csv", config=config)
     sink = FanOut([HistoryFile(folder / "history.csv"), summary])
     control = Asked(clock, questions=questions, slow=WARMUP_STEPS)
     summary.finish(attempt(config, folder / "checkpoints", sink=sink, control=control))  # type: ignore[arg-type]

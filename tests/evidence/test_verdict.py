@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from worker.evidence.figures import Machine, Quartiles
+from worker.evidence.distribution import Quartiles
+from worker.evidence.figures import Machine
 from worker.evidence.pairs import CompletedRun
 from worker.evidence.sentences import NOT_PAIRED, step_text
 from worker.evidence.verdict import Verdict, verdict_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worker.contract.config import RunConfig
 from worker.contract.names import Metric
 from worker.evidence.figures import Machine, RunFigures, RunMeasurements, Start
 
@@ -23,21 +24,23 @@ def starts_of(summary: Mapping[str, Any]) -> list[Start]:
     return [Start(step=0, machine=machine)]
 
 
-def measurements(
-    rows: Sequence[Row], starts: Sequence[Start], *, batch: int, steps_per_epoch: int, blocks: int
-) -> RunMeasurements:
-    """`rows` are those of history.csv."""
-    measured = RunMeasurements(batch=batch, steps_per_epoch=steps_per_epoch, blocks=blocks)
-    for start in starts:
-        measured.started(start)
+def measurements(rows: Sequence[Row], starts: Sequence[Start], *, batch: int, steps_per_epoch: int) -> RunMeasurements:
+    """`rows` are those of history.csv, `starts` in the order of their steps."""
+    measured, later = RunMeasurements(batch=batch, steps_per_epoch=steps_per_epoch), list(starts)
+    start = Start(step=0)
     for row in rows:
-        measured.add(int(row["step"]), {name: float(row[name]) for name in _METRICS if row.get(name)})
+        step = int(row["step"])
+        # A start makes void what came after it, so the process that made a step is the last that began before.
+        while later and later[0].step < step:
+            start = later.pop(0)
+        measured.add(step, {name: float(row[name]) for name in _METRICS if row.get(name)}, start)
     return measured
 
 
-def figures_of(rows: Sequence[Row], summary: Mapping[str, Any], *, batch: int) -> RunFigures:
+def figures_of(rows: Sequence[Row], summary: Mapping[str, Any], config: RunConfig) -> RunFigures:
     """Of a run in its folder; nothing is known of one that has not begun."""
     if "steps_per_epoch" not in summary:
         return RunFigures()
-    facts = {"steps_per_epoch": int(summary["steps_per_epoch"]), "blocks": int(summary["blocks"])}
-    return measurements(rows, starts_of(summary), batch=batch, **facts).figures()
+    steps_per_epoch = int(summary["steps_per_epoch"])
+    measured = measurements(rows, starts_of(summary), batch=config.batch, steps_per_epoch=steps_per_epoch)
+    return measured.figures(blocks=int(summary["blocks"]), sd=config.sd)

@@ -66,7 +66,7 @@ def run(config: RunConfig, *, out: Path, fresh: bool) -> int:
 def _train_in(folder: ResultsFolder, config: RunConfig, dataset: Dataset, control: SignalControl) -> int:
     folder.write_config(config)
     console, log = Console(sys.stdout), LogFile(folder.log)
-    summary = SummaryFile(folder.summary, history=folder.history, batch=config.batch)
+    summary = SummaryFile(folder.summary, history=folder.history, config=config)
     events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
     told = FanOut([console, log])
     told.log(described(dataset, config))

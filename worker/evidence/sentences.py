@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.evidence.distribution import Quartiles
 from worker.evidence.estimates import MeanEstimate
-from worker.evidence.figures import Quartiles
 from worker.evidence.pairs import Effects, Pair
 
 NOT_PAIRED = "no seed has completed both runs, so nothing can be compared"

@@ -1,5 +1,5 @@
 import { AXES } from "../curves.js";
-import { COMPARED, axisOf, curve, latest } from "../charts.js";
+import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
 import { labelOf } from "../run-list.js";
 import { createChartCard } from "./chart-card.js";
@@ -29,21 +29,28 @@ export function createCompareCharts({ members, stores, view, app }) {
       cards.set(chart.key, createChartCard({ ...chart, isCompact: true }, app));
       node.append(cards.get(chart.key).node);
     }
-    const card = cards.get(chart.key);
-    card.showLegend(
+    showLegend(chart, present);
+    cards.get(chart.key).draw(() => figure({ present: drawn(chart), view, chart }), { hasPoints: present.length > 0 });
+  }
+
+  function showLegend(chart, present = drawn(chart)) {
+    cards.get(chart.key)?.showLegend(
       present.map(({ run, colour, series }) => ({
         label: labelOf(
           run,
           members().map((one) => one.run),
         ),
         colour,
-        value: latest(series, chart),
+        value: told(series, chart, run),
       })),
     );
-    card.draw(() => figure({ present: drawn(chart), view, chart }), { hasPoints: present.length > 0 });
   }
 
-  return { node, draw: () => COMPARED.forEach(drawChart) };
+  return {
+    node,
+    draw: () => COMPARED.forEach(drawChart),
+    showLegends: () => COMPARED.forEach((chart) => showLegend(chart)),
+  };
 }
 
 function figure({ present, view, chart }) {

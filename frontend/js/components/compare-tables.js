@@ -16,7 +16,7 @@ function matrix({ label, runs, colours, rows, testid }) {
       <tbody>${rows}</tbody></table></div>`;
 }
 
-/** The ids whose value is the best; none where there is nothing to choose. */
+/** The ids whose value is the highest or lowest, whichever is better; none where there is nothing to choose. */
 function bestOf({ values, better }) {
   const known = Object.entries(values).filter(([, value]) => typeof value === "number");
   const distinct = new Set(known.map(([, value]) => value));
@@ -26,14 +26,13 @@ function bestOf({ values, better }) {
 }
 
 const resultRow = (runs) => (result) => {
-  // The time of a run that was cut short says nothing of its speed.
-  const isTelling = result.unit !== "s" || runs.every((run) => run.status === "completed");
-  const best = isTelling ? bestOf(result) : new Set();
+  const best = bestOf(result);
+  const mark = result.better === "higher" ? "highest" : "lowest";
   return html`<tr><th scope="row">${result.label}</th>${runs.map(
     ({ id }) => html`
     <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
       best.has(id)
-        ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">better</span></span>`
+        ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">${mark}</span></span>`
         : ""
     }</td>`,
   )}</tr>`;

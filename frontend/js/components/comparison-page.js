@@ -92,8 +92,8 @@ function build(container, app, comparison, first) {
 function keepVerdict({ node, comparison, app }) {
   let shown = null;
   const show = (answer) => {
-    const text = JSON.stringify(answer.verdict);
-    if (text !== shown) fill(node, verdict(answer.verdict, Math.ceil(answer.runs.length / 2)));
+    const text = JSON.stringify([answer.headline, answer.verdict]);
+    if (text !== shown) fill(node, verdict(answer, new Set(answer.runs.map((run) => run.seed)).size));
     shown = text;
   };
   const refresh = async () => {

@@ -13,7 +13,7 @@ const section = () => html`
 
 /**
  * Live charts with their controls and the age of their data. `current()` gives the runs as they are now, and
- * `createCharts({stores, view, app})` the charts, {node, draw}, from a CurveStore for each of `ids`.
+ * `createCharts({stores, view, app})` the charts, {node, draw, showLegends}, from a CurveStore for each of `ids`.
  */
 export function createCurvesSection({ ids, current, createCharts }, app) {
   const node = element(section());
@@ -32,6 +32,11 @@ export function createCurvesSection({ ids, current, createCharts }, app) {
       if (store.rewoundTo !== null) setText(rewound, rewoundText(store));
     });
   }
+  app.runs.addEventListener(
+    "changed",
+    ({ detail }) => (!detail.id || ids.includes(detail.id)) && charts.showLegends(),
+    { signal: app.signal },
+  );
   charts.draw();
   return { node, draw: charts.draw, showAge: age.show };
 }

@@ -1,10 +1,13 @@
 import { AXES } from "../curves.js";
-import { CHARTS, axisOf, curve, latest, otherCharts } from "../charts.js";
+import { CHARTS, axisOf, curve, otherCharts, told } from "../charts.js";
 import { element, html } from "../html.js";
 import { CURVE_COLOURS } from "../palette.js";
 import { createChartCard } from "./chart-card.js";
 
-/** All charts of one run. `view` is {axis, smoothing, isLog}; call `draw` when it or the curves change. */
+/**
+ * All charts of one run. `view` is {axis, smoothing, isLog}; call `draw` when it or the curves change, `showLegends` when
+ * the run does.
+ */
 export function createRunCharts({ store, view, app }) {
   const node = element(html`<div class="charts" data-testid="charts"></div>`);
   const cards = new Map();
@@ -17,24 +20,26 @@ export function createRunCharts({ store, view, app }) {
     return cards.get(chart.key);
   }
 
-  function drawChart(chart) {
-    const present = chart.metrics.filter(([name]) => store.series.has(name));
-    if (chart.isOptional && !present.length) return;
-    const card = cardOf(chart);
-    card.showLegend(
+  const shown = () =>
+    [...CHARTS, ...otherCharts([...store.series.keys()])].filter((chart) => !chart.isOptional || isPresent(chart));
+  const isPresent = (chart) => chart.metrics.some(([name]) => store.series.has(name));
+
+  function showLegend(chart) {
+    cardOf(chart).showLegend(
       chart.metrics.map(([name, label, place]) => ({
         label,
         colour: CURVE_COLOURS[place],
-        value: latest(store.series.get(name), chart),
+        value: told(store.series.get(name), chart, app.runs.get(store.runId)),
       })),
     );
-    card.draw(() => figure({ store, view, chart }), { hasPoints: present.length > 0 });
   }
 
-  return {
-    node,
-    draw: () => [...CHARTS, ...otherCharts([...store.series.keys()])].forEach(drawChart),
-  };
+  function drawChart(chart) {
+    showLegend(chart);
+    cardOf(chart).draw(() => figure({ store, view, chart }), { hasPoints: isPresent(chart) });
+  }
+
+  return { node, draw: () => shown().forEach(drawChart), showLegends: () => shown().forEach(showLegend) };
 }
 
 function figure({ store, view, chart }) {

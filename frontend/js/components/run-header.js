@@ -6,7 +6,7 @@ import { colourOf } from "../palette.js";
 import { paths } from "../router.js";
 import { keySettings } from "../run-list.js";
 import { noteOf } from "../run-words.js";
-import { allows } from "../status.js";
+import { allows, isLive } from "../status.js";
 import { createProgress } from "./progress.js";
 import { armChip, createStatusChip } from "./status-chip.js";
 
@@ -45,6 +45,16 @@ const header = (run) => html`
     <dl class="tiles" data-ref="tiles"></dl>
   </header>`;
 
+const whole = (value) => value && Math.round(value);
+
+const lossNote = (run) => (typeof run.results.train_loss === "number" ? "mean over the last epoch" : "last report");
+
+/** What a run that trains does at the moment stands beside the median. */
+function speedNote(run) {
+  const now = isLive(run) ? `now ${number(whole(run.latest.images_per_second))}` : run.device;
+  return ["median", now].filter(Boolean).join(" · ");
+}
+
 const TILES = [
   [
     "Best top-1",
@@ -52,15 +62,11 @@ const TILES = [
     (run) => (run.best ? `epoch ${number(run.best.epoch)}` : ""),
   ],
   ["Last top-1", (run) => percent(run.latest["val/top1"]), () => "validation"],
-  ["Training loss", (run) => number(run.latest["train/loss"]), (run) => `step ${number(run.progress.step)}`],
-  [
-    "Images per second",
-    (run) => number(run.latest.images_per_second && Math.round(run.latest.images_per_second)),
-    (run) => run.device ?? "",
-  ],
+  ["Training loss", (run) => number(run.results.train_loss ?? run.latest["train/loss"]), lossNote],
+  ["Images per second", (run) => number(whole(run.results.images_per_second)), speedNote],
   ["Training time", (run) => duration(run.elapsed_seconds), (run) => (run.threads ? `${run.threads} threads` : "")],
 ];
-const SD_TILE = ["Compute", (run) => share(run.latest["sd/compute"]), () => "of the full network"];
+const SD_TILE = ["Compute", (run) => share(run.results.compute, 1), () => "of the full network, mean over steps"];
 
 const tile = ([label]) => html`<div class="tile"><dt>${label}</dt><dd><span></span><small></small></dd></div>`;
 

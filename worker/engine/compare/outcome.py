@@ -28,7 +28,7 @@ def result_of(arm: Arm, end: End | None) -> RunResult:
     summary, rows = read_summary(arm.folder.summary), read_history(arm.folder.history)
     last = _last_evaluation(rows)
     return RunResult(
-        **dict(figures_of(rows, summary, batch=arm.config.batch)),
+        **dict(figures_of(rows, summary, arm.config)),
         run=arm.key,
         seed=arm.seed,
         arm=arm.name,

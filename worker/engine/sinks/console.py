@@ -30,7 +30,7 @@ class Console(NullSink):
     def started(self, run: RunStarted) -> None:
         self._run = run
         self._began_at = time.monotonic()
-        self._compute = StepWeightedMean(begin=run.step)
+        self._compute = StepWeightedMean(begin=run.step, through=run.step)
         place = f"going on after step {run.step}" if run.step else "from the beginning"
         self.log(
             f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads; "

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from worker.contract.config import RunConfig
 from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.atomic import write_text
@@ -22,13 +23,13 @@ class SummaryFile(NullSink):
 
     `latest` has the last value of each metric, `results` the figures of the whole run so far, and `starts` the steps
     after which its training processes began, each with its machine. What attempts before this one reported is read from
-    `history`, which has to hear of the start first. `batch` is the images of a step.
+    `history`, which has to hear of the start first.
     """
 
-    def __init__(self, path: Path, *, history: Path, batch: int) -> None:
+    def __init__(self, path: Path, *, history: Path, config: RunConfig) -> None:
         self._path = path
         self._history = history
-        self._batch = batch
+        self._config = config
         self._content: dict[str, Any] = {"status": "running"}
         self._starts = starts_of(_read(path))
         self._latest: dict[str, float | None] = {}
@@ -43,9 +44,8 @@ class SummaryFile(NullSink):
         self._measured = measurements(
             read_history(self._history),
             self._starts,
-            batch=self._batch,
+            batch=self._config.batch,
             steps_per_epoch=run.steps_per_epoch,
-            blocks=run.blocks,
         )
         self._write()
 
@@ -53,7 +53,7 @@ class SummaryFile(NullSink):
         self._latest |= point.values
         self._content |= {"step": point.step, "elapsed_seconds": point.elapsed_seconds}
         assert self._measured is not None
-        self._measured.add(point.step, point.values)
+        self._measured.add(point.step, point.values, self._starts[-1])
         if Metric.VAL_TOP1.value in point.values:
             self._write()
 
@@ -75,7 +75,8 @@ class SummaryFile(NullSink):
         starts = [start.model_dump() for start in self._starts]
         told = self._content | {"starts": starts, "latest": self._latest}
         if self._measured is not None:
-            told["results"] = self._measured.figures().model_dump()
+            figures = self._measured.figures(blocks=self._content["blocks"], sd=self._config.sd)
+            told["results"] = figures.model_dump()
         write_text(self._path, json.dumps(told, indent=2) + "\n")
 
 

@@ -1,0 +1,89 @@
+"""The page shows the verdict that the service words, and results of whole runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.evidence.test_verdict import pair
+from tests.frontend.conftest import Run
+from worker.evidence.verdict import verdict_of
+
+pytestmark = pytest.mark.browser
+
+SHOWN = """
+({ verdict }, comparison) => {
+  const place = document.body.appendChild(document.createElement("div"));
+  return import("/static/js/html.js").then(({ fill }) => fill(place, verdict(comparison, 4)).innerText);
+}
+"""
+
+
+def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
+    verdict = verdict_of([one for runs in pairs for one in runs]).model_dump(mode="json")
+    return verdict, str(run("components/verdict", SHOWN, {"headline": verdict["headline"], "verdict": verdict}))
+
+
+def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
+    verdict, text = shown(run, pair(0, 0.3), pair(1, -0.4), pair(2, 0.9))
+    assert "95 % interval contains 0" in verdict["headline"]
+    for sentence in (verdict["headline"], verdict["time_sentence"], *verdict["sentences"]):
+        assert sentence in text
+    for tile in verdict["tiles"]:
+        for part in tile.values():
+            assert part in text
+    assert "more top-1" not in text
+    assert "80 ms" in text
+
+
+def test_a_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
+    _, text = shown(run, pair(0, 0.3, step=0.067))
+    assert "Skipping cannot explain that" in text
+    warnings = run("components/verdict", "() => document.querySelectorAll('.callout--warning').length")
+    assert warnings == 1
+
+
+def test_before_a_pair_has_completed_the_page_says_what_the_service_says(run: Run) -> None:
+    told = {"headline": "No seed has completed both runs, so nothing can be compared.", "verdict": None}
+    assert run("components/verdict", SHOWN, told) == told["headline"]
+
+
+RESULTS = {"images_per_second": 154.0, "compute": 0.744, "depth": 6.4}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "told"),
+    [
+        ("images_per_second", 370.0, "median 154"),
+        ("sd/compute", 0.578, "mean 74.4 %"),
+        ("sd/depth", 4.0, "mean 6.4"),
+        ("val/top1", 98.61, "98.61 %"),
+    ],
+)
+@pytest.mark.parametrize("charts", ["CHARTS", "COMPARED"])
+def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
+    run: Run, charts: str, metric: str, value: float, told: str
+) -> None:
+    text = run(
+        "charts",
+        f"""(m, [metric, value, results]) => {{
+          const has = (chart) => chart.metric === metric || chart.metrics?.some(([name]) => name === metric);
+          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }});
+        }}""",
+        [metric, value, RESULTS],
+    )
+    assert text == told
+
+
+def test_the_legend_of_an_unknown_metric_says_that_it_is_the_last_value(run: Run) -> None:
+    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {})")
+    assert text == "last 0.5"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [(0.744, "share", "74.4 %"), (81.72, "ms", "81.7 ms"), (1250.0, "ms", "1.25 s"), (154.0, "blocks", "154 blocks")],
+)
+def test_results_are_told_with_their_unit(run: Run, value: float, unit: str, told: str) -> None:
+    assert run("format", "(m, [value, unit]) => m.measured(value, unit)", [value, unit]) == told
