@@ -22,6 +22,7 @@ from backend.process.events import EventReader
 from backend.process.home import Address, Home
 from backend.process.identity import birth
 from backend.process.programs import Program
+from worker.common.signals import heeded
 
 ANSWER_SECONDS = 90.0
 #: A part that dies so often before the page answers will not come up by being tried again.
@@ -42,7 +43,7 @@ class Watch:
         self._asked, self._heeded = 0, 0
         self._failed = False
         self._looked_at = 0.0
-        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for which in heeded():
             signal.signal(which, self._ask_to_stop)
 
     def _ask_to_stop(self, _signal: int, _frame: FrameType | None) -> None:

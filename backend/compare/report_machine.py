@@ -8,12 +8,14 @@ from backend.db.tables import Run
 from worker.report.markup import Markup, element
 from worker.report.page import facts
 
+_FACTS = ("device", "threads", "loader_processes", "parameters", "blocks")
+
 
 def machine_section(runs: Sequence[Run]) -> list[Markup]:
     """Nothing before the first run has told of its machine."""
     told: dict[str, dict[str, None]] = {}
     for run in runs:
-        single = {name: run.facts.get(name) for name in ("device", "threads", "parameters", "blocks")}
+        single = {name.replace("_", " "): run.facts.get(name) for name in _FACTS}
         for name, value in {**single, **(run.facts.get("versions") or {})}.items():
             if value is not None:
                 told.setdefault(name, {})[f"{value:,}" if isinstance(value, int) else str(value)] = None

@@ -68,7 +68,7 @@ def _started(speaker: Speaker, message: Started) -> None:
     note_start(session, run, message)
     if not speaker.is_current:
         return
-    told = ("device", "threads", "parameters", "blocks", "versions", "epochs")
+    told = ("device", "threads", "loader_processes", "parameters", "blocks", "versions", "epochs")
     run.facts = run.facts | message.model_dump(include=set(told))
     run.steps_per_epoch = message.steps_per_epoch
     _show_step(run, message.step)

@@ -85,7 +85,7 @@ class Run(Base):
     best_epoch: Mapped[float | None]
     latest: Mapped[dict[str, Any]] = mapped_column(default=dict)
     last_point_at: Mapped[datetime | None]
-    #: What `Started` said of the machine: device, threads, parameters, blocks, versions.
+    #: What `Started` said of the machine: device, threads, loader processes, parameters, blocks, versions.
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
     comparison_id: Mapped[str | None] = mapped_column(ForeignKey("comparisons.id", ondelete="SET NULL"), index=True)

@@ -31,6 +31,7 @@ from backend.process import programs, redis_data
 from backend.process.bounded_log import BoundedLog
 from backend.process.events import Event, EventLog, Happening
 from backend.process.identity import birth, die_with_parent
+from worker.common.signals import WARNING
 
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -58,10 +59,12 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor publishes no t
     def setpgrp(self) -> None:
         """Called in the child before it becomes the program."""
         os.setsid()
+        _ignore_warnings()
         die_with_parent(self._own_pid)
 
     def setsignals(self) -> None:
         super().setsignals()
+        _ignore_warnings()
         # A hangup would start everything anew; here it means the end, as the others do.
         signal.signal(signal.SIGHUP, lambda _, frame: self.signal_receiver.receive(signal.SIGTERM, frame))
         waker = SignalWaker()
@@ -78,6 +81,12 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor publishes no t
         if pid:
             self.endings[pid] = _ending(status)
         return pid, status
+
+
+def _ignore_warnings() -> None:
+    """A scheduler warns every process of a job, `up` among them, which ends the parts in their order."""
+    for number in WARNING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class SignalWaker:

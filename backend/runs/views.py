@@ -69,6 +69,7 @@ class RunView(BaseModel):
     worker: str | None
     device: str | None
     threads: int | None
+    loader_processes: int | None
     parameters: int | None
     blocks: int | None
     versions: dict[str, str]
@@ -142,7 +143,7 @@ def _view(run: Run, around: Surroundings, results: RunFigures, *, seconds_per_st
         worker=run.worker_id,
         versions=run.facts.get("versions") or {},
         resumable=run.id in around.roots,
-        **{name: run.facts.get(name) for name in ("device", "threads", "parameters", "blocks")},
+        **{name: run.facts.get(name) for name in ("device", "threads", "loader_processes", "parameters", "blocks")},
     )
 
 

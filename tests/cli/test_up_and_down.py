@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from backend.cli import up as up_command
 from backend.client import Client
 from backend.process.home import Home
 from tests.cli.running import REPOSITORY, RunningUp, command_line, page
+from worker.common.signals import ENDING, WARNING
 
 Up = Callable[..., RunningUp]
 
@@ -35,7 +37,7 @@ def _session(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3]
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("which", [*ENDING, *WARNING])
 def test_a_signal_stops_the_worker_first_then_controller_api_and_redis(up: Up, which: signal.Signals) -> None:
     running = up(WORKER_TAKES="0.5").ready()
     running.signal(which)
@@ -45,6 +47,32 @@ def test_a_signal_stops_the_worker_first_then_controller_api_and_redis(up: Up, w
     assert told == ["worker", "controller", "api", "redis"]
     assert running.parts() == {}
     assert not (running.home / "up.json").exists()
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGUSR1, signal.SIGXCPU])
+def test_a_scheduler_that_signals_every_process_stops_them_in_their_order(up: Up, which: signal.Signals) -> None:
+    running = up(WORKER_TAKES="0.5").ready()
+    parts = running.parts()
+    if which is signal.SIGTERM:
+        # Each of them knows how to end by itself; the worker is what takes time.
+        parts = {"worker": parts["worker"]}
+    for process in [psutil.Process(running.process.pid), running.supervisor(), *parts.values()]:
+        process.send_signal(which)
+    assert running.wait() == 0
+    assert (running.home / "endings").read_text().split() == ["worker", "controller", "api"]
+
+
+def test_nohup_keeps_everything_over_the_end_of_the_terminal(up: Up) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = up().ready()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    running.signal(signal.SIGHUP)
+    time.sleep(1)
+    assert "stopping everything" not in running.output
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
 
 
 def test_down_stops_it_from_elsewhere_and_tells_each_step(up: Up) -> None:

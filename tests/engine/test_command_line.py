@@ -13,6 +13,7 @@ import pytest
 
 from tests.engine.parts import TINY, Recorder, differences, final_state, run_to_end, tiny
 from tests.engine.small_folders import SMALL_FOLDER, folder_of
+from worker.common.signals import ENDING, WARNING
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
 from worker.engine.results import ResultsFolder
@@ -200,7 +201,7 @@ def wait_for_rows(out: Path, rows: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [*ENDING, *WARNING, signal.SIGKILL])
 def test_an_interrupted_command_goes_on_to_the_same_end(
     tmp_path: Path, undisturbed: tuple[Recorder, dict[str, object]], number: signal.Signals
 ) -> None:

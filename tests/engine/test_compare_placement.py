@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.parts import tiny
 from worker.contract.config import RunConfig
-from worker.engine.compare.placement import Placement, PlacementRefused, place
+from worker.engine.compare.placement import Placement, PlacementRefused, place, visible_gpus
 
 
 def placed(
@@ -24,7 +24,7 @@ def test_one_after_the_other_has_the_whole_machine() -> None:
 
 def test_two_runs_on_a_cpu_share_its_cores_and_say_so() -> None:
     placement = placed(tiny(**ANY_THREADS), cores=8)
-    assert (placement.slots, placement.threads) == (({}, {}), 4)
+    assert (placement.slots, placement.threads) == (({"RESDROP_CORES": "4"}, {"RESDROP_CORES": "4"}), 4)
     assert "share the 8 cores of this CPU, 4 CPU threads each" in placement.told
 
 
@@ -40,7 +40,35 @@ def test_a_run_has_at_least_one_thread(cores: int) -> None:
 def test_each_run_gets_gpus_of_its_own_where_there_are_enough() -> None:
     placement = placed(tiny(**ANY_THREADS, devices=2), gpus=5, cores=16)
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in placement.slots] == ["0,1", "2,3"]
+    assert [slot["RESDROP_CORES"] for slot in placement.slots] == ["8", "8"]
     assert placement.threads == 4
+
+
+def test_each_run_gets_gpus_of_its_own_on_rocm_too() -> None:
+    placement = place(tiny(), mode="parallel", gpu_split=True, gpus=["0", "2"], cores=4, rocm=True)
+    assert [slot["HIP_VISIBLE_DEVICES"] for slot in placement.slots] == ["0", "2"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "count", "names"),
+    [
+        (None, 2, ["0", "1"]),
+        ("4, 5", 2, ["4", "5"]),
+        ("0,-1,1", 1, ["0"]),
+        ("NoDevFiles", 0, []),
+        ("", 0, []),
+        ("GPU-aaaa,GPU-bbbb", 2, ["GPU-aaaa", "GPU-bbbb"]),
+    ],
+)
+def test_runs_are_given_what_this_process_was_granted(
+    monkeypatch: pytest.MonkeyPatch, granted: str | None, count: int, names: list[str]
+) -> None:
+    """`count` is what torch finds."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if granted is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)
+    assert visible_gpus(rocm=False) == names
 
 
 def test_one_gpu_is_shared_unless_a_split_is_insisted_on() -> None:
@@ -50,7 +78,7 @@ def test_one_gpu_is_shared_unless_a_split_is_insisted_on() -> None:
 
 
 def test_gpus_are_left_alone_by_runs_for_the_cpu() -> None:
-    assert placed(tiny(device="cpu"), gpus=4).slots == ({}, {})
+    assert not any("CUDA_VISIBLE_DEVICES" in slot for slot in placed(tiny(device="cpu"), gpus=4).slots)
     with pytest.raises(PlacementRefused, match="there are 0"):
         placed(tiny(device="cpu"), gpus=4, gpu_split=True)
 

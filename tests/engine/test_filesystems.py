@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.parts import TINY, differences, final_state
+from tests.engine.parts import TINY, Recorder, differences, final_state
 from tests.engine.small_folders import SMALL_FOLDER, folder_of
 from tests.support.refusing import NO_FLOCK, NO_LINKS, is_possible, refusing
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import load
 from worker.engine.sinks.history import read_history
 from worker.engine.sinks.keeper import BEST, LAST
+from worker.engine.train_command import newest_sound_checkpoint
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="there is no filter of system calls here")
 
@@ -68,6 +69,25 @@ def test_a_training_has_one_writer_is_killed_and_goes_on_to_the_same_end(tmp_pat
     assert load(checkpoints / BEST).step == expected["best"]["step"]
     evaluated = done("evaluate", "--run", str(out), "--best")
     assert evaluated.returncode == 0, evaluated.stderr
+
+
+def test_checkpoints_are_read_beside_a_training_that_replaces_them(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "worker.engine", "train", "--out", str(out), *settings(**LONG | {"epochs": 60})]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    recorder, seen = Recorder(), set()
+    try:
+        until = time.monotonic() + 240
+        while len(seen) < 12 and time.monotonic() < until:
+            assert process.poll() is None
+            found = newest_sound_checkpoint(out / "checkpoints", recorder)
+            assert found is not None or not seen
+            seen |= {found.step} if found else set()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert len(seen) == 12
+    assert recorder.notices == []
 
 
 def test_a_comparison_is_trained(tmp_path: Path) -> None:

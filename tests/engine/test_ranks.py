@@ -126,7 +126,7 @@ class LoseARank(Recorder):
 
 
 def test_a_lost_rank_ends_the_training_with_a_reason_and_leaves_nobody(tmp_path: Path) -> None:
-    with pytest.raises(RankLost, match=r"rank 1 of 2 ended"):
+    with pytest.raises(RankLost, match=r"rank 1 of 2 \(process \d+\) was killed by SIGKILL"):
         attempt(shared(2, epochs=3), tmp_path, sink=LoseARank(), control=InterruptAfter(10**6))
     assert not ranks_of(os.getpid())
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
+from tests.jobs.parts import RedisServer, WorkerProcess
 from worker.contract.config import Device
+from worker.jobs.attempt import trainer_environment
 from worker.jobs.devices import Slot, Slots, find_slots
 from worker.jobs.settings import Settings
 
@@ -28,8 +31,50 @@ def test_a_time_that_is_none_is_refused_by_name(text: str) -> None:
 
 
 def test_slots_can_be_named() -> None:
-    assert find_slots("cpu:0, cpu:1") == [Slot("cpu:0"), Slot("cpu:1")]
-    assert find_slots("cuda:2,cpu:0") == [Slot("cuda:2", "2"), Slot("cpu:0")]
+    assert find_slots("cpu:0, cpu:1", environment={}) == [Slot("cpu:0"), Slot("cpu:1")]
+    assert find_slots("cuda:2,cpu:0", environment={}) == [Slot("cuda:2", "2"), Slot("cpu:0")]
+
+
+@pytest.mark.parametrize(
+    ("granted", "wanted", "slots"),
+    [
+        ("4,5", "cuda:0", [Slot("cuda:0", "4")]),
+        ("4,5", "cuda:1,cpu:0", [Slot("cuda:1", "5"), Slot("cpu:0")]),
+        (" 5, 4 ", "cuda:0,cuda:1", [Slot("cuda:0", "5"), Slot("cuda:1", "4")]),
+        ("GPU-aaaa,GPU-bbbb", "cuda:1", [Slot("cuda:1", "GPU-bbbb")]),
+        ("NoDevFiles", "cpu:0", [Slot("cpu:0")]),
+    ],
+)
+def test_a_named_slot_is_one_of_those_that_were_granted(granted: str, wanted: str, slots: list[Slot]) -> None:
+    assert find_slots(wanted, environment={"CUDA_VISIBLE_DEVICES": granted}) == slots
+
+
+@pytest.mark.parametrize(
+    ("granted", "wanted", "said"),
+    [
+        ("4,5", "cuda:4", "RESDROP_DEVICES 'cuda:4': CUDA_VISIBLE_DEVICES '4,5' grants only cuda:0, cuda:1; name what"),
+        ("4,5", "cuda:2", "grants only cuda:0, cuda:1"),
+        ("0,-1,1", "cuda:1", "CUDA_VISIBLE_DEVICES '0,-1,1' grants only cuda:0"),
+        ("NoDevFiles", "cuda:0", "CUDA_VISIBLE_DEVICES 'NoDevFiles' grants no GPU; name what is granted"),
+        ("", "cuda:0", "CUDA_VISIBLE_DEVICES '' grants no GPU"),
+        ("0,0", "cuda:0", "CUDA_VISIBLE_DEVICES '0,0' grants no GPU"),
+    ],
+)
+def test_a_slot_that_was_not_granted_is_refused_with_the_remedy(granted: str, wanted: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        find_slots(wanted, environment={"CUDA_VISIBLE_DEVICES": granted})
+
+
+def test_a_worker_that_names_what_was_not_granted_says_so_and_ends(tmp_path: Path, redis_server: RedisServer) -> None:
+    worker = WorkerProcess(
+        tmp_path / "home", redis_server.url, RESDROP_DEVICES="cuda:0", CUDA_VISIBLE_DEVICES="NoDevFiles"
+    )
+    worker.start()
+    try:
+        assert worker.wait(60) == 2
+        assert "CUDA_VISIBLE_DEVICES 'NoDevFiles' grants no GPU" in worker.log()
+    finally:
+        worker.end()
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "cuda", "cpu:0,cpu:0", "cuda:-1", ","])
@@ -60,12 +105,39 @@ def test_a_driver_that_answers_with_an_error_leaves_the_cpu(tmp_path: Path, monk
 
 
 def test_gpus_hidden_from_the_worker_are_no_slots() -> None:
-    assert find_slots(environment={"CUDA_VISIBLE_DEVICES": "3,GPU-cccc"}) == [
-        Slot("cuda:0", "3"),
-        Slot("cuda:1", "GPU-cccc"),
-    ]
-    assert find_slots(environment={"CUDA_VISIBLE_DEVICES": ""}) == [Slot("cpu:0")]
-    assert find_slots(environment={"CUDA_VISIBLE_DEVICES": "-1"}) == [Slot("cpu:0")]
+    assert find_slots(environment={"CUDA_VISIBLE_DEVICES": "3,5"}) == [Slot("cuda:0", "3"), Slot("cuda:1", "5")]
+    for none in ("", "-1", "NoDevFiles", "0,0"):
+        assert find_slots(environment={"CUDA_VISIBLE_DEVICES": none}) == [Slot("cpu:0")]
+
+
+def test_gpus_that_the_machine_does_not_have_are_no_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho GPU-aaaa\necho GPU-bbbb\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert find_slots(environment={"CUDA_VISIBLE_DEVICES": "1,7,0"}) == [Slot("cuda:0", "1")]
+    with pytest.raises(ValueError, match="this machine has only cuda:0, cuda:1; name what is granted"):
+        find_slots("cuda:2", environment={})
+    assert find_slots("cuda:1", environment={}) == [Slot("cuda:1", "GPU-bbbb")]
+
+
+SURROUNDINGS = {"PATH": "/bin", "RESDROP_TOKEN": "hush"}
+
+
+def test_a_trainer_sees_its_own_slots_alone() -> None:
+    two = [Slot("cuda:0", "4"), Slot("cuda:2", "6")]
+    granted = SURROUNDINGS | {"CUDA_VISIBLE_DEVICES": "4,5,6"}
+    given = trainer_environment(two, threads=3, environment=granted)
+    assert given["CUDA_VISIBLE_DEVICES"] == "4,6"
+    assert "CUDA_DEVICE_ORDER" not in given, "an index counts as whoever granted it counts"
+    assert (given["OMP_NUM_THREADS"], given["RESDROP_CORES"]) == ("3", "6")
+    assert "RESDROP_TOKEN" not in given
+
+
+def test_a_trainer_of_slots_that_nobody_granted_counts_as_nvidia_smi_does() -> None:
+    given = trainer_environment([Slot("cuda:1", "1")], threads=2, environment=SURROUNDINGS)
+    assert (given["CUDA_VISIBLE_DEVICES"], given["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
+    assert trainer_environment([Slot("cpu:0")], threads=2, environment=SURROUNDINGS)["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_a_run_takes_all_the_slots_it_needs_or_none() -> None:
@@ -89,7 +161,7 @@ def test_a_slot_suits_the_device_that_a_run_asks_for() -> None:
 
 
 def test_slots_share_the_cpus() -> None:
-    one = Slots(find_slots("cpu:0")).threads_each()
+    one = Slots(find_slots("cpu:0", environment={})).threads_each()
     many = ",".join(f"cpu:{index}" for index in range(one + 1))
     assert one >= 1
     assert Slots(find_slots(many)).threads_each() == 1

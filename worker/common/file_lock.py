@@ -15,9 +15,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from worker.common.forks import forget, keep_from_forks
 from worker.common.lock_note import BEAT_SECONDS, Holder, LockNote
 
 _WAIT_SECONDS = 0.5
@@ -60,26 +61,13 @@ class _Lock:
         self._descriptor = descriptor
         self.note = note
         self.holder = holder
-        _HELD.add(descriptor)
+        keep_from_forks(descriptor)
 
     def release(self) -> None:
         """The note first: whoever finds the lock free takes a note that is still there for a dead one's."""
         self.note.take_away(self.holder)
-        _HELD.discard(self._descriptor)
+        forget(self._descriptor)
         os.close(self._descriptor)
-
-
-#: Descriptors that a forked process, a loader of images for one, must not hold on to when this one is gone.
-_HELD: set[int] = set()
-
-
-def _let_go_of_the_parents() -> None:
-    while _HELD:
-        with suppress(OSError):
-            os.close(_HELD.pop())
-
-
-os.register_at_fork(after_in_child=_let_go_of_the_parents)
 
 
 def _waited_for(path: Path, wait: Callable[[LockTaken], None]) -> _Lock:

@@ -345,11 +345,12 @@ class RunConfig(BaseModel):
         default=False,
         advanced=True,
     )
-    loader_workers: int = _setting(
+    loader_workers: int | None = _setting(
         EXECUTION,
         "Loader processes",
-        "Read and augment images beside the training; 0 does it in the training process. Does not change a result.",
-        default=0,
+        "Read and augment images beside the training, so many for each device; 0 does it in the training process. "
+        "Empty, or auto, chooses by cores, devices and images, and the run says what. Does not change a result.",
+        default=None,
         ge=0,
         le=128,
         advanced=True,
@@ -401,6 +402,23 @@ class RunConfig(BaseModel):
         if isinstance(given, dict) and given.get("data_dir") is not None and "dataset" not in given:
             return {**given, "dataset": DatasetName.IMAGEFOLDER}
         return given
+
+    @field_validator("loader_workers", mode="before")
+    @classmethod
+    def _auto_is_empty(cls, value: object) -> object:
+        return None if value == "auto" else value
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _one_gpu_is_granted(cls, value: object) -> object:
+        """As frameworks spell it, and as no setting of a run should: the next machine has other GPUs."""
+        name, _, index = str(value).partition(":")
+        if name == Device.CUDA and index.isdecimal():
+            raise _field_error(
+                "device",
+                f"device {value} names one GPU; grant it with CUDA_VISIBLE_DEVICES={index}, and take device cuda",
+            )
+        return value
 
     @field_validator("*", mode="before")
     @classmethod

@@ -160,6 +160,8 @@ class Started(_Sequenced):
     parameters: int = 0
     device: str
     threads: int
+    #: Of each device.
+    loader_processes: int | None = None
     versions: dict[str, str] = {}
 
 

@@ -58,7 +58,6 @@ _CIFAR: dict[str, Any] = {
     "batch": 128,
     "lr": 0.1,
     "nesterov": True,
-    "loader_workers": 2,
 }
 _CIFAR_DEPARTS = (
     "Other than there: warmup and a cosine instead of two steps, pre-activation blocks, and all 50,000 training "
@@ -88,7 +87,6 @@ _IMAGENET: dict[str, Any] = {
     "epochs": 90,
     "batch": 256,
     "color_jitter": 0.4,
-    "loader_workers": 8,
 }
 _BASELINES = {50: "76.13", 101: "77.37", 152: "78.31"}
 _COMPOSER = "Composer, method card of stochastic depth by blocks"

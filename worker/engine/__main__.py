@@ -7,18 +7,29 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+from worker.engine.launcher import LaunchRefused, refuse_several
 from worker.engine.leaving import INTERRUPTED, leaving_at_once
 from worker.engine.terminal import guard_standard_streams
+
+BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     with leaving_at_once():
         arguments = _parser().parse_args(argv)
     try:
+        if "takes_ranks" not in arguments:
+            refuse_several(arguments.command)
         return int(arguments.verb(arguments))
+    except LaunchRefused as refusal:
+        if refusal.is_first:
+            print(refusal, file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -26,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.engine", description=__doc__, allow_abbrev=False)
-    verbs = parser.add_subparsers(title="verbs", metavar="<verb>", required=True)
+    verbs = parser.add_subparsers(title="verbs", dest="command", metavar="<verb>", required=True)
     for module in verb_modules():
         module.add(verbs)
     return parser
@@ -44,18 +55,24 @@ def _escape_what_cannot_be_said() -> None:
 
     What would command the terminal is shown instead.
     """
+    for name in ("stdout", "stderr"):
+        # It was closed before the start.
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     guard_standard_streams()
 
 
-def _exit(code: int) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """Ends the process at once: nothing is left to do, and taking torch apart module by module takes seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read them may be gone.
+        with suppress(OSError, AttributeError):
+            stream.flush()
     os._exit(code)
 
 
 if __name__ == "__main__":
     _escape_what_cannot_be_said()
-    _exit(main())
+    leave(main())

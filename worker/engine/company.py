@@ -1,179 +1,174 @@
 """Brings together the processes that share the batches of a run: this one is the first, the others are its children.
 
-Under a launcher that has started them all, such as torchrun, which says so in RANK and WORLD_SIZE, nobody is started.
+Those that a launcher such as torchrun has started come together in `launched_company`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from signal import Signals
 
-import torch
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, and not declared as exported
 
+from worker.common.forks import forget, keep_from_forks
 from worker.contract.config import RunConfig
 from worker.engine.execution import device_of
-from worker.engine.outcome import RankLost, TrainingDiverged
+from worker.engine.joining import ALIKE, PATIENCE, joined
+from worker.engine.launcher import Launch
+from worker.engine.liveness import Watch
 from worker.engine.ranks import ALONE, Ranks
 
-#: How long a rank waits for another: the first batch of a cold disk may take minutes.
-PATIENCE = timedelta(minutes=20)
 LOOPBACK = "127.0.0.1"
 FAREWELL_SECONDS = 20.0
+#: In which what a rank said last arrives, and a rank that another one's end has ended gives way to that one.
+LAST_WORDS_SECONDS = 0.5
 
 
 @contextmanager
-def company(config: RunConfig, *, resume: Path | None) -> Iterator[Ranks]:
-    """Raises DeviceUnavailable, and RankLost where another rank ends before its time."""
+def company(config: RunConfig, *, resume: Path | None, tell: Callable[[str], None]) -> Iterator[Ranks]:
+    """Raises DeviceUnavailable, and RankLost where another rank ends before its time.
+
+    Where that is not noticed within seconds, as on a GPU, `tell` is called with the reason, in a thread, and the
+    process ended.
+    """
     if config.devices == 1:
         yield ALONE
         return
-    device_of(config)
-    if (rank := launched_rank()) is not None:
-        with _joined(config, rank=rank, count=int(os.environ["WORLD_SIZE"])) as ranks:
-            yield ranks
-        return
-    port = _free_port()
-    with _others(config, port=port, resume=resume) as others:
-        _name_meeting_point(rank=0, count=config.devices, port=port)
-        try:
-            with _joined(config, rank=0, count=config.devices) as ranks:
-                yield ranks
-        except TrainingDiverged:
-            # All ranks have come to this alike, so none is lost.
-            raise
-        except RuntimeError as error:
-            lost = others.last_words()
-            if lost is None:
-                raise
-            raise RankLost(lost) from error
-        finally:
-            for name in _MEETING:
-                os.environ.pop(name, None)
-
-
-def launched_rank() -> int | None:
-    """This process's rank, where a launcher such as torchrun has started it."""
-    return int(os.environ["RANK"]) if "RANK" in os.environ else None
-
-
-_MEETING = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-
-
-def _name_meeting_point(*, rank: int, count: int, port: int) -> None:
-    values = (str(rank), str(count), str(rank), LOOPBACK, str(port))
-    os.environ.update(zip(_MEETING, values, strict=True))
+    device_of(config, local_count=config.devices)
+    # The port is the system's choice, so that trainings that begin at the same time never take the same.
+    store = TCPStore(LOOPBACK, 0, config.devices, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+    watch = Watch(tell)
+    with (
+        _others(config, port=store.port, resume=resume, watch=watch),
+        joined(config, _place(0, config), store=store, watch=watch) as ranks,
+        closing(watch),
+    ):
+        yield ranks
 
 
 @contextmanager
-def _joined(config: RunConfig, *, rank: int, count: int) -> Iterator[Ranks]:
-    if count != config.devices:
-        raise RankLost(f"the launcher started {count} processes for devices {config.devices}; make them the same")
-    local_rank = int(os.environ["LOCAL_RANK"])
-    device = device_of(config, local_rank=local_rank)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-    try:
-        yield Ranks(rank=rank, count=count, local_rank=local_rank, words=_words_group())
-    finally:
-        dist.destroy_process_group()
+def firsts_company(config: RunConfig, *, rank: int, port: int) -> Iterator[Ranks]:
+    """For a rank that the first one has started. When that is gone, the pipe to it closes."""
+    store = TCPStore(LOOPBACK, port, config.devices, is_master=False, timeout=PATIENCE)
+    with joined(config, _place(rank, config), store=store) as ranks:
+        yield ranks
 
 
-def _words_group() -> dist.ProcessGroup:
-    group = dist.new_group(backend="gloo", timeout=PATIENCE)
-    assert isinstance(group, dist.ProcessGroup)
-    return group
+def _place(rank: int, config: RunConfig) -> Launch:
+    return Launch(rank=rank, count=config.devices, local_rank=rank, local_count=config.devices)
 
 
 class _Others:
     """The processes of ranks 1 and up. Their last words come through a pipe; closing it ends them."""
 
-    def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
+    def __init__(self, processes: list[subprocess.Popen[str]], watch: Watch) -> None:
         self._processes = processes
+        self._watch = watch
         self._said: dict[int, str] = {}
-        self._listeners = [
-            threading.Thread(target=self._listen, args=(rank, process), daemon=True)
+        self._codes: dict[int, int] = {}
+        self._threads = [
+            threading.Thread(target=work, args=(rank, process), daemon=True)
             for rank, process in enumerate(processes, start=1)
+            for work in (self._listen, self._wait)
         ]
-        for listener in self._listeners:
-            listener.start()
+        for thread in self._threads:
+            thread.start()
 
-    def last_words(self) -> str | None:
-        """Why the first lost rank ended, after a moment in which it can say so; None while all are there."""
-        for listener in self._listeners:
-            listener.join(timeout=FAREWELL_SECONDS / len(self._listeners))
-            if self._said:
-                break
-        rank, words = next(iter(self._said.items()), (0, ""))
-        return f"rank {rank} of {len(self._processes) + 1} ended: {words}" if rank else None
-
-    def end(self) -> None:
+    def end(self, *, at_once: bool) -> None:
         """Ranks that are done end by themselves; the rest is killed."""
         for process in self._processes:
-            _dismiss(process)
+            process.kill() if at_once else _dismiss(process)
+        until = time.monotonic() + FAREWELL_SECONDS
         for process in self._processes:
             try:
-                process.wait(timeout=FAREWELL_SECONDS)
+                process.wait(timeout=max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for listener in self._listeners:
-            listener.join()
+            _close(process)
+        for thread in self._threads:
+            thread.join(FAREWELL_SECONDS)
 
     def _listen(self, rank: int, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         with process.stdout as said:
-            words = said.read().strip()
-        if process.wait() != 0:
-            self._said[rank] = words or f"exit code {process.returncode}; see the log"
+            for line in said:
+                self._said[rank] = line.strip() or self._said.get(rank, "")
+
+    def _wait(self, rank: int, process: subprocess.Popen[str]) -> None:
+        """Not for the pipe's end: loader processes of a rank that was killed keep it open for seconds."""
+        code = self._codes[rank] = process.wait()
+        if code == 0:
+            return
+        time.sleep(0.0 if code < 0 else LAST_WORDS_SECONDS)
+        if code > 0 and any(other < 0 for other in self._codes.values()):
+            return
+        how = f"was killed by {_name(-code)}" if code < 0 else f"ended: {self._said.get(rank) or f'exit code {code}'}"
+        self._watch.lose(f"rank {rank} of {len(self._processes) + 1} (process {process.pid}) {how}")
+
+
+def _name(number: int) -> str:
+    try:
+        name = Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return f"{name} (perhaps for want of memory)" if name == "SIGKILL" else name
 
 
 def _dismiss(process: subprocess.Popen[str]) -> None:
     assert process.stdin is not None
     # It may be gone already.
-    with suppress(BrokenPipeError), process.stdin:
+    with suppress(BrokenPipeError):
         process.stdin.write("done\n")
+        process.stdin.flush()
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    forget(process.stdin.fileno())
+    with suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 @contextmanager
-def _others(config: RunConfig, *, port: int, resume: Path | None) -> Iterator[_Others]:
+def _others(config: RunConfig, *, port: int, resume: Path | None, watch: Watch) -> Iterator[None]:
     order = {"config": config.model_dump(mode="json"), "resume": str(resume) if resume else None, "port": port}
     processes = [_start(rank) for rank in range(1, config.devices)]
-    others = _Others(processes)
+    others = _Others(processes, watch)
     try:
         for rank, process in enumerate(processes, start=1):
             assert process.stdin is not None
-            process.stdin.write(json.dumps(order | {"rank": rank}) + "\n")
-            process.stdin.flush()
-        yield others
-    finally:
-        others.end()
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(order | {"rank": rank}) + "\n")
+                process.stdin.flush()
+        yield
+    except ALIKE:
+        others.end(at_once=False)
+        raise
+    except BaseException:
+        # They may wait for this rank, or for one that is gone, for as long as they are let.
+        others.end(at_once=True)
+        raise
+    else:
+        others.end(at_once=False)
 
 
 def _start(rank: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "worker.engine.rank", str(rank)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ,
     )
-
-
-def meet(*, rank: int, count: int, port: int) -> None:
-    """Tells torch where the other ranks are."""
-    _name_meeting_point(rank=rank, count=count, port=port)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    assert process.stdin is not None
+    keep_from_forks(process.stdin.fileno())
+    return process

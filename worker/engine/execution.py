@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from worker.common.cores import usable_cores
+from worker.common.gpus import Grant, granted
 from worker.contract import VERSION
 from worker.contract.config import Amp, Device, RunConfig
 from worker.engine.outcome import DeviceUnavailable
@@ -38,10 +40,11 @@ def settle(config: RunConfig, *, recorded_threads: int | None = None, ranks: Ran
     A resumed run keeps the threads that its checkpoint recorded, because another number rounds differently.
     Raises DeviceUnavailable.
     """
-    device = device_of(config, local_rank=ranks.local_rank)
+    here = config.devices if ranks.count == 1 else ranks.local_count
+    device = device_of(config, local_rank=ranks.local_rank, local_count=here)
     refuse_unless_compilable(config, device)
     amp = _amp(config.amp, device)
-    threads = config.threads or recorded_threads or max(1, torch.get_num_threads() // config.devices)
+    threads = config.threads or recorded_threads or max(1, _own_threads() // here)
     torch.set_num_threads(threads)
     _be_deterministic(autotune=config.autotune)
     one = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({_processor()})"
@@ -59,6 +62,12 @@ def _processor() -> str:
     return next((model for model in models if model), platform.machine())
 
 
+def _own_threads() -> int:
+    """torch counts the machine's cores, of which a container may use fewer."""
+    own = torch.get_num_threads()
+    return own if "OMP_NUM_THREADS" in os.environ else min(own, usable_cores())
+
+
 def refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:
     """Raises DeviceUnavailable; on a GPU Triton would ask for its compiler only at the first step."""
     on_cpu = device.type == "cpu"
@@ -69,28 +78,42 @@ def refuse_unless_compilable(config: RunConfig, device: torch.device) -> None:
         raise DeviceUnavailable(f"compile needs {what}; install it or turn compile off")
 
 
-def notices(config: RunConfig) -> list[str]:
-    """What a person should know of the promise that a resumed run ends with the same bits."""
-    if not config.autotune:
-        return []
-    return ["autotune is on: a run that was paused or killed agrees with one that never was only up to rounding"]
+def notices(config: RunConfig, device: torch.device) -> list[str]:
+    """What a person should know of the device, and of the promise that a resumed run ends with the same bits."""
+    found = []
+    if config.autotune:
+        found.append(
+            "autotune is on: a run that was paused or killed agrees with one that never was only up to rounding"
+        )
+    if device.type == "cpu" and config.device is Device.AUTO and gpu_grant().is_odd:
+        found.append(f"{gpu_grant().told} no GPU that torch finds; training on the CPU")
+    return found
+
+
+def gpu_grant() -> Grant:
+    """Which GPUs the environment leaves to this process."""
+    return granted(os.environ, rocm=torch.version.hip is not None)
 
 
 def versions() -> dict[str, str]:
     return {"resdrop": VERSION, "python": platform.python_version(), "torch": str(torch.__version__)}
 
 
-def device_of(config: RunConfig, *, local_rank: int = 0) -> torch.device:
-    """The device of this rank. Raises DeviceUnavailable where the machine has too few."""
+def device_of(config: RunConfig, *, local_rank: int = 0, local_count: int | None = None) -> torch.device:
+    """The device of this rank. Raises DeviceUnavailable where the machine has too few.
+
+    `local_count` ranks are on this machine, where a launcher has spread them over several; else all.
+    """
     found = torch.cuda.device_count()
     if config.device is Device.CPU or (config.device is Device.AUTO and not found):
         return torch.device("cpu")
     if not found:
-        raise DeviceUnavailable("device cuda: torch sees no CUDA device here; set device to cpu or auto")
-    # A launcher may have spread the ranks over several machines, and says how many are on this one.
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", config.devices))
+        why = f" ({gpu_grant().told} none)" if gpu_grant().ids is not None else ""
+        raise DeviceUnavailable(f"device cuda: torch sees no CUDA device here{why}; set device to cpu or auto")
+    here = config.devices if local_count is None else local_count
     if here > found:
-        raise DeviceUnavailable(f"devices {here} exceeds the {found} CUDA devices here; lower it to {found} or less")
+        who = f"that {gpu_grant().told}" if gpu_grant().ids is not None else "here"
+        raise DeviceUnavailable(f"devices {here} exceeds the {found} CUDA devices {who}; lower it to {found} or less")
     return torch.device("cuda", local_rank)
 
 

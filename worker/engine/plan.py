@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 
+from worker.common.cores import usable_cores
 from worker.contract.config import RunConfig
 from worker.engine import execution
 from worker.engine.augment import Augment
@@ -11,6 +12,7 @@ from worker.engine.compute import count_compute
 from worker.engine.data import shared_memory
 from worker.engine.data.images import Augmentation, Batch, Dataset, Images
 from worker.engine.data.loader import batches
+from worker.engine.data.loader_processes import loader_processes
 from worker.engine.data.order import Request, TrainingOrder, in_order, in_parts, sample
 from worker.engine.data.prefetch import on_device
 from worker.engine.data.together import DamageLog, together
@@ -48,16 +50,19 @@ class Plan:
         self.augment = Augment(config, dataset, self.device)
         self._augmentation = Augmentation(config.seed, crop_padding=config.crop_padding)
         self.damage = DamageLog(ranks)
+        self.loader = loader_processes(
+            config, on_gpu=self.device.type == "cuda", cores=usable_cores(), ranks=ranks.local_count
+        )
         self._shortage = shared_memory.shortage(
             batch_bytes=3 * config.micro_batch * config.image_side**2,
-            workers=config.loader_workers,
-            processes=ranks.count,
+            workers=self.loader.count,
+            processes=ranks.local_count,
         )
 
     def notices(self) -> list[str]:
         """What a person should know of the images, and of how they are computed, before they are trained on."""
         shortage = [self._shortage] if self._shortage else []
-        return [*self.dataset.notices, *shortage, *execution.notices(self.config)]
+        return [*self.dataset.notices, *shortage, *execution.notices(self.config, self.device)]
 
     def epoch(self, step: int) -> float:
         """How many epochs `step` steps make."""
@@ -89,7 +94,7 @@ class Plan:
             images,
             requests,
             augmentation=self._augmentation,
-            workers=self.config.loader_workers,
+            workers=self.loader.count,
             pin_memory=self.device.type == "cuda",
             piped=self._shortage is not None,
         )

@@ -19,7 +19,8 @@ class RunStarted:
     """Everything is loaded and the step after `step` is about to be made.
 
     What was told of later steps is void: it will be told again. `evaluation_due` says the same of the evaluation of
-    the epoch that ends at `step`, which comes first. `damaged_files` is what `damaged` was last told.
+    the epoch that ends at `step`, which comes first. `damaged_files` is what `damaged` was last told. `loader` says in
+    words how many processes load images for each device, and why where that was chosen.
     """
 
     step: int
@@ -31,6 +32,8 @@ class RunStarted:
     threads: int
     evaluation_due: bool = False
     damaged_files: int = 0
+    loader_processes: int = 0
+    loader: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

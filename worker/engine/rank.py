@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 from typing import NoReturn
 
 from worker.contract.config import RunConfig
+from worker.engine.signals import leave_signals_to_another
 from worker.engine.threads import wait_politely
 
 LOST_PARENT = 3
@@ -18,9 +18,7 @@ LOST_PARENT = 3
 
 def main() -> NoReturn:
     order = json.loads(sys.stdin.readline())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A signal often reaches the whole group; the first rank decides for all.
-        signal.signal(number, signal.SIG_IGN)
+    leave_signals_to_another()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     wait_politely()
     try:
@@ -33,20 +31,21 @@ def main() -> NoReturn:
 
 def _train(order: dict[str, object]) -> None:
     from worker.engine.checkpoint import load
-    from worker.engine.company import meet
+    from worker.engine.company import firsts_company
     from worker.engine.ports import NullControl, NullSink
     from worker.engine.trainer import train
 
     config = RunConfig.model_validate(order["config"])
-    meet(rank=int(str(order["rank"])), count=config.devices, port=int(str(order["port"])))
     resume = order["resume"]
-    train(
-        config,
-        sink=NullSink(),
-        control=NullControl(),
-        checkpoints=Path(os.devnull),
-        resume=load(Path(str(resume))) if resume else None,
-    )
+    with firsts_company(config, rank=int(str(order["rank"])), port=int(str(order["port"]))) as ranks:
+        train(
+            config,
+            sink=NullSink(),
+            control=NullControl(),
+            checkpoints=Path(os.devnull),
+            resume=load(Path(str(resume))) if resume else None,
+            ranks=ranks,
+        )
 
 
 def _end_with_parent() -> None:

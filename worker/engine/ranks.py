@@ -7,11 +7,14 @@ reducer builds its buckets anew after the first step, which three or more ranks 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from worker.engine.liveness import Watch
 
 #: Gradients travel in parts of about this many numbers: 25 MB, as in DDP (Li et al. 2020).
 BUCKET_NUMBERS = 25 * 2**20 // 4
@@ -24,8 +27,11 @@ class Ranks:
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    local_count: int = 1
     #: For numbers that stay on the CPU; gloo, whatever the devices' own group is.
     words: dist.ProcessGroup | None = None
+    #: Of what becomes of the others; None alone, and where the first rank sees to this process's end.
+    watch: Watch | None = None
 
     @property
     def is_first(self) -> bool:
@@ -38,6 +44,20 @@ class Ranks:
         word = torch.tensor([number])
         dist.broadcast(word, src=0, group=self.words)
         return int(word)
+
+    def tell(self, text: str = "") -> str:
+        """The first rank's text, on all. Every rank has to ask."""
+        letters = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        length = self.agree(len(letters))
+        if self.count == 1 or not length:
+            return text
+        word = letters if self.is_first else torch.empty(length, dtype=torch.uint8)
+        dist.broadcast(word, src=0, group=self.words)
+        return bytes(word.tolist()).decode()
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """In which this process is not ended because another rank is lost."""
+        return nullcontext() if self.watch is None else self.watch.undisturbed()
 
     def gather(self, tensor: Tensor) -> Tensor:
         """[count, ...] on the CPU: every rank's `tensor`, on all. Waits for the device."""

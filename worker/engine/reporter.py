@@ -47,6 +47,8 @@ class Reporter:
                 threads=plan.execution.threads,
                 evaluation_due=evaluation_due,
                 versions=versions(),
+                loader_processes=plan.loader.count,
+                loader=str(plan.loader),
                 damaged_files=len(plan.damage.told),
             )
         )

@@ -52,6 +52,9 @@ class ResultsFolder:
                     "Give the same settings to go on, another --out, or --fresh to delete that run and begin anew"
                 )
 
+    def completed_before(self) -> str:
+        return f"the run in {self.root} is completed; --fresh begins it anew"
+
     def has_completed(self) -> bool:
         return self.summary.exists() and _read_json(self.summary).get("status") == "completed"
 

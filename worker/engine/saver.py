@@ -82,7 +82,8 @@ class Saver:
 
     def _try_to_write(self, content: dict[str, object], elapsed_seconds: float) -> CheckpointUnwritable | None:
         try:
-            self._write(content, elapsed_seconds)
+            with self._state.ranks.undisturbed():
+                self._write(content, elapsed_seconds)
         except CheckpointUnwritable as refusal:
             return refusal
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from worker.contract.config import RunConfig
@@ -14,6 +15,7 @@ from worker.engine.data.errors import DataUnreadable
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import evaluate_epoch
+from worker.engine.joining import losses_named
 from worker.engine.outcome import Best, Ending, Interrupted, Outcome
 from worker.engine.plan import Plan
 from worker.engine.ports import Control, MetricSink
@@ -36,14 +38,17 @@ def train(
     checkpoints: Path,
     resume: Checkpoint | None = None,
     dataset: Dataset | None = None,
+    ranks: Ranks | None = None,
+    lost: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Trains to the end, or until `control` wants otherwise, and then leaves a checkpoint of that very moment.
 
     Checkpoints go into the folder `checkpoints`, which no other process writes to: after every evaluation, every
     `checkpoint_minutes` and at a pause or stop; none is deleted. `dataset` is what `open_dataset(config)` gives, for a
     caller who wants its errors first. Sets torch's threads and determinism for the whole process. With several
-    devices this process is the first rank and starts the others, which end with it, unless a launcher such as torchrun
-    has started them all.
+    devices this process is the first rank and starts the others, which end with it, unless it is one of `ranks`.
+    `lost` is told why another rank is gone, by default as a notice, where that has to end the whole process because
+    this thread waits for a device.
 
     Raises DataError (its DataUnreadable after a checkpoint of where it was), DeviceUnavailable, CheckpointMismatch,
     TrainingDiverged, RankLost, CheckpointUnwritable (of the last one), and whatever `sink` raises.
@@ -51,8 +56,15 @@ def train(
     dataset = dataset or open_dataset(config)
     if resume is not None:
         check_resumable(resume, config=config, dataset=dataset)
-    with company(config, resume=resume.path if resume else None) as ranks:
-        training = _prepared(config, dataset, ranks, sink=sink, control=control, folder=checkpoints, resume=resume)
+    own = (
+        nullcontext(ranks)
+        if ranks
+        else company(config, resume=resume.path if resume else None, tell=lost or sink.notice)
+    )
+    if ranks is not None and ranks.watch is not None and lost is not None:
+        ranks.watch.tell = lost
+    with own as all_ranks, losses_named(all_ranks.watch):
+        training = _prepared(config, dataset, all_ranks, sink=sink, control=control, folder=checkpoints, resume=resume)
         return training.run()
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 
 from celery.worker import state as celery_state
 
+from worker.common.signals import Received, heeded
 from worker.jobs.celery_app import make_app, make_worker
 from worker.jobs.connection import connect
 from worker.jobs.devices import Slots, find_slots
@@ -20,8 +21,7 @@ from worker.jobs.station import Station
 
 _KILLED = 1
 _UNUSABLE = 2
-#: A terminal and a process manager may both tell of one Ctrl-C.
-_SAME_SIGNAL_SECONDS = 0.5
+_UP_PID = "RESDROP_UP_PID"
 
 log = logging.getLogger("worker.jobs")
 
@@ -56,19 +56,21 @@ def _work(settings: Settings) -> int:
 
 
 def _end_on_signals(station: Station) -> None:
-    """The first SIGTERM lets every training write its checkpoint; a second one, or SIGQUIT, waits for nothing."""
-    first_at: list[float] = []
+    """The first signal lets every training write its checkpoint; a second SIGTERM, or SIGQUIT, waits for nothing.
+
+    Under `up` a second one is no more than the same wish: a scheduler tells every process, and `up` hands it on.
+    """
+    received, is_supervised = Received(), _UP_PID in os.environ
 
     def close(number: int, _: FrameType | None) -> None:
-        now = time.monotonic()
-        if number == signal.SIGQUIT or (first_at and now - first_at[0] > _SAME_SIGNAL_SECONDS):
+        received.note(number, now=time.monotonic())
+        if number == signal.SIGQUIT or (received.insists and not is_supervised):
             station.kill_trainers()
             os._exit(_KILLED)
-        first_at.append(now)
         station.begin_closing()
         celery_state.should_stop = os.EX_OK
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    for number in (*heeded(), signal.SIGQUIT):
         signal.signal(number, close)
 
 

@@ -9,10 +9,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import worker
+from worker.common.cores import SHARE
+from worker.common.gpus import counted_as, visible
 from worker.common.unfinished_checkpoints import remove_unfinished
 from worker.contract.messages import Held, RunSpec
 from worker.jobs.courier import Courier
-from worker.jobs.devices import Slot
+from worker.jobs.devices import Slot, uses_rocm
 from worker.jobs.ending import LastWord
 from worker.jobs.identity import Identity
 from worker.jobs.outbox import Outbox
@@ -35,13 +37,18 @@ log = logging.getLogger(__name__)
 def trainer_environment(
     slots: Sequence[Slot], *, threads: int, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """What the trainer's process finds: our packages, its GPUs only, its share of the CPUs, and no secrets."""
+    """What the trainer's process finds: our packages, its GPUs only, its share of the CPUs, and no secrets.
+
+    `threads` are a slot's.
+    """
     kept = {name: value for name, value in environment.items() if name not in _SECRETS}
+    gpus = visible([slot.visible for slot in slots if slot.is_gpu], rocm=uses_rocm())
     return kept | {
         "PYTHONPATH": os.pathsep.join(filter(None, [_PACKAGES, environment.get("PYTHONPATH")])),
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "CUDA_VISIBLE_DEVICES": ",".join(slot.visible for slot in slots if slot.is_gpu),
+        **counted_as(environment),
+        **gpus,
         "OMP_NUM_THREADS": str(threads),
+        SHARE: str(threads * len(slots)),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -9,7 +9,10 @@ import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
+from worker.common.cores import usable_cores
+from worker.common.gpus import Grant, granted
 from worker.contract.config import Device
 from worker.contract.devices import choose_devices
 
@@ -19,7 +22,7 @@ _NVIDIA_SMI_SECONDS = 20
 
 @dataclass(frozen=True)
 class Slot:
-    """`visible` is what CUDA_VISIBLE_DEVICES has to say for a process that trains here; "" for a CPU."""
+    """`visible` is what CUDA_VISIBLE_DEVICES, or its like of ROCm, has to say for a process here; "" for a CPU."""
 
     name: str
     visible: str = ""
@@ -61,47 +64,64 @@ class Slots:
 
     def threads_each(self) -> int:
         """A slot's share of the CPUs that this process may use."""
-        return max(1, _cpus() // len(self.all))
+        return max(1, usable_cores() // len(self.all))
 
 
 def find_slots(wanted: str | None = None, *, environment: Mapping[str, str] = os.environ) -> list[Slot]:
     """Those in `wanted` ("cuda:0,cpu:0"), else one for each GPU, else one for the CPU.
 
-    Raises ValueError when `wanted` cannot be read.
+    cuda:0 is the first of the GPUs that the environment grants (see worker.common.gpus). Raises ValueError where
+    `wanted` cannot be read, or names what is not granted.
     """
+    rocm = uses_rocm()
+    grant = granted(environment, known=None if rocm else _gpus(), rocm=rocm)
     if wanted:
-        return _named(wanted)
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    ids = (
-        _gpus() if visible is None else [part.strip() for part in visible.split(",") if part.strip() not in ("", "-1")]
-    )
-    return [Slot(f"cuda:{index}", visible) for index, visible in enumerate(ids)] or [Slot("cpu:0")]
+        return [_named(name, wanted, grant) for name in _names(wanted)]
+    return [Slot(f"cuda:{index}", visible) for index, visible in enumerate(grant.ids or ())] or [Slot("cpu:0")]
 
 
-def _named(wanted: str) -> list[Slot]:
+def uses_rocm() -> bool:
+    """Is torch made for AMD's GPUs? Without importing it."""
+    try:
+        return "+rocm" in version("torch")
+    except PackageNotFoundError:
+        return False
+
+
+def _names(wanted: str) -> list[str]:
     names = [part.strip() for part in wanted.split(",")]
     for name in names:
         if not _NAME.fullmatch(name) or names.count(name) > 1:
             raise ValueError(
                 f"RESDROP_DEVICES {wanted!r}: {name!r} is unknown or given twice; write cuda:0,cuda:1 or cpu:0,cpu:1"
             )
-    return [Slot(name, name.removeprefix("cuda:") if name.startswith("cuda:") else "") for name in names]
+    return names
 
 
-def _gpus() -> list[str]:
-    """UUIDs, in the order of nvidia-smi: CUDA may count in another order, but knows a GPU by its UUID."""
+def _named(name: str, wanted: str, grant: Grant) -> Slot:
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return Slot(name)
+    refusal = grant.refusal_of(int(number))
+    if refusal is not None:
+        raise ValueError(
+            f"RESDROP_DEVICES {wanted!r}: {refusal}; name what is granted, counted from 0, or cpu:0, or grant more"
+        )
+    return Slot(name, grant.ids[int(number)] if grant.ids is not None else number)
+
+
+def _gpus() -> list[str] | None:
+    """UUIDs, in the order of nvidia-smi: CUDA may count in another order, but knows a GPU by its UUID.
+
+    None where it is not there to ask, as in some containers that have GPUs.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
+        return None
     command = [program, "--query-gpu=uuid", "--format=csv,noheader"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_NVIDIA_SMI_SECONDS, check=True)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_NVIDIA_SMI_SECONDS, check=False)
     except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.startswith("GPU-")]
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return None
+    lines = answer.stdout.splitlines() if answer.returncode == 0 else []
+    return [line.strip() for line in lines if line.startswith("GPU-")]

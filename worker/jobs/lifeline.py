@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from types import FrameType
 from typing import IO
 
+from worker.common.signals import heeded
 from worker.contract.messages import Part
 from worker.jobs.wire import MESSAGES_FD, Assignment, Order, Tick
 
 _PR_SET_PDEATHSIG = 1
-_DEATH_SIGNAL = signal.SIGUSR2
+#: One that no scheduler sends; SIGUSR2, for one, is LSF's word that the run limit is reached.
+_DEATH_SIGNAL = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
 _TICK_SECONDS = 1.0
 _BY_HAND = "no assignment came: a worker starts the trainer; to train by hand, use python -m worker.engine train"
 
@@ -62,6 +65,14 @@ class Lifeline:
         orders = _take_stdin()
         self.assignment = _assignment(orders)
         threading.Thread(target=self._obey, args=(orders,), name="orders", daemon=True).start()
+
+    def heed_signals(self) -> None:
+        """Schedulers signal every process of a job: a pause, which the supervisor hears of and lets go in order."""
+        for number in heeded():
+            signal.signal(number, self._pause)
+
+    def _pause(self, _number: int, _frame: FrameType | None) -> None:
+        self.order = self.order or Order.PAUSE
 
     def say(self, report: Part) -> None:
         """Any thread may speak. Without a supervisor to hear it, the whole group ends."""

@@ -39,6 +39,7 @@ class PipeSink:
             parameters=run.parameters,
             device=run.device,
             threads=run.threads,
+            loader_processes=run.loader_processes,
             versions=dict(run.versions),
         )
 

@@ -21,15 +21,20 @@ _EXPLAINED = (DataError, DeviceUnavailable, CheckpointMismatch, TrainingDiverged
 log = logging.getLogger(__name__)
 
 
-def train_assignment(lifeline: Lifeline) -> Ended:
-    """Returns the trainer's last word; whatever goes wrong is in it, with a traceback in the log where that helps."""
+def train_assignment(lifeline: Lifeline) -> Ended | None:
+    """Returns the trainer's last word; whatever goes wrong is in it, with a traceback in the log where that helps.
+
+    None where another rank was lost: like a trainer that was killed, the run is queued again, and fails only when that
+    does not help.
+    """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     config = lifeline.assignment.spec.config
     try:
         return _train(lifeline)
-    except RankLost:
-        # Like a trainer that was killed: the run is queued again, and fails only when that does not help.
-        raise
+    except RankLost as loss:
+        PipeSink(lifeline).notice(str(loss))
+        log.error("%s", loss)
+        return None
     except CheckpointUnwritable as error:
         return Ended(outcome=Outcome.UNSAVED, reason=str(error))
     except _EXPLAINED as error:

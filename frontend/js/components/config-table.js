@@ -12,8 +12,9 @@ const line =
     }</dd></div>`;
   };
 
-function machine({ worker, device, threads, versions }) {
-  const facts = Object.entries({ worker, device, threads, ...versions }).filter(([, value]) => value !== null);
+function machine({ worker, device, threads, loader_processes: loaders, versions }) {
+  const told = { worker, device, threads, "loader processes": loaders, ...versions };
+  const facts = Object.entries(told).filter(([, value]) => value !== null);
   if (!facts.length) return "";
   return html`<section><h3>Machine</h3><dl class="facts">${facts.map(
     ([name, value]) => html`

@@ -9,7 +9,7 @@ export function createConfig(node, { api, toasts, signal }) {
   let known = null;
   return {
     async update(run) {
-      const now = JSON.stringify([run.worker, run.device, run.threads, run.versions]);
+      const now = JSON.stringify([run.worker, run.device, run.threads, run.loader_processes, run.versions]);
       if (now === known) return;
       known = now;
       const answer = await schema.catch(() => null);

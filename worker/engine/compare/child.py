@@ -21,11 +21,10 @@ def main(argv: Sequence[str]) -> NoReturn:
         # It died before its death could be asked for.
         os._exit(PARENT_GONE)
     from worker.engine import __main__ as engine
+    from worker.engine.signals import obey_parent_alone
 
-    code = engine.main(command)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    obey_parent_alone()
+    engine.leave(engine.main(command))
 
 
 if __name__ == "__main__":

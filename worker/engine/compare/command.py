@@ -7,21 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from worker.common.cores import usable_cores
 from worker.engine.atomic import write_text
 from worker.engine.compare.arms import Arm, arms_of
 from worker.engine.compare.folder import ComparisonFolder, Design
 from worker.engine.compare.outcome import as_json, results_of, verdict_on
 from worker.engine.compare.page import page
-from worker.engine.compare.placement import Placement, PlacementRefused, place, usable_cores, visible_gpus
+from worker.engine.compare.placement import Placement, PlacementRefused, place, uses_rocm, visible_gpus
 from worker.engine.compare.running import End
 from worker.engine.compare.screen import Screen
 from worker.engine.compare.training import Training
 from worker.engine.compare.words import as_csv, table
 from worker.engine.leaving import leaving_at_once
+from worker.engine.output import complain
 from worker.engine.results import FolderRefused, ResultsFolder
+from worker.engine.signals import BY_SIGNAL
 from worker.evidence.estimates import ScipyMissing, require_scipy
 
-BAD_INPUT, FAILED, BY_SIGNAL = 2, 1, 128
+BAD_INPUT, FAILED = 2, 1
 
 
 def run(design: Design, *, out: Path, fresh: bool) -> int:
@@ -49,7 +52,7 @@ def run(design: Design, *, out: Path, fresh: bool) -> int:
                 folder.clear(_recorded_arms(folder, settled))
             return _Comparison(settled, placement, folder).run(images)
     except (DataError, DeviceUnavailable, PlacementRefused, FolderRefused, ScipyMissing) as refusal:
-        print(refusal, file=sys.stderr)
+        complain(str(refusal))
         return BAD_INPUT
 
 
@@ -59,7 +62,15 @@ def _settled(design: Design, folder: ComparisonFolder | None) -> tuple[Placement
     found = folder.recorded() if folder else None
     if config.threads is None and design.mode == "parallel" and found is not None and found["mode"] == "parallel":
         config = config.model_copy(update={"threads": found["config"]["threads"]})
-    placement = place(config, mode=design.mode, gpu_split=design.gpu_split, gpus=visible_gpus(), cores=usable_cores())
+    rocm = uses_rocm()
+    placement = place(
+        config,
+        mode=design.mode,
+        gpu_split=design.gpu_split,
+        gpus=visible_gpus(rocm=rocm),
+        cores=usable_cores(),
+        rocm=rocm,
+    )
     return placement, replace(design, config=config.model_copy(update={"threads": placement.threads}))
 
 
@@ -85,10 +96,9 @@ class _Comparison:
         training.run()
         if training.is_refused:
             return BAD_INPUT
-        if training.signals:
+        if training.received.first is not None:
             self._screen.say("paused; the same command goes on from there")
-            # A second signal does not change what the first one asked for.
-            return BY_SIGNAL + training.signals[0]
+            return BY_SIGNAL + training.received.first
         self._report(training.ends)
         return 0 if all(end.status == "completed" for end in training.ends.values()) else FAILED
 

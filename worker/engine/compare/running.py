@@ -12,13 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.common.signals import ENDING, WARNING
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.standing import read_summary
+from worker.engine.launcher import without_launcher
 from worker.engine.results import FolderRefused
+from worker.engine.signals import BY_SIGNAL
 
 #: An earlier comparison that was killed leaves runs which still write their last checkpoint.
 PATIENCE_SECONDS = 60.0
 REFUSED = 2
+HEEDED = (*ENDING, *WARNING)
 WORDS = 400
 
 Status = Literal["completed", "paused", "failed", "refused"]
@@ -48,7 +52,7 @@ class RunningArm:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | environment,
+                env={**without_launcher(os.environ), **environment},
                 start_new_session=True,
             )
 
@@ -70,13 +74,13 @@ class RunningArm:
     def _end(self, code: int) -> End:
         if code == 0:
             return End("completed")
-        if self._asked_to_pause and code in (-signal.SIGTERM, 128 + signal.SIGTERM, 128 + signal.SIGINT):
+        if self._asked_to_pause and (-code in HEEDED or code - BY_SIGNAL in HEEDED):
             return End("paused")
         if code == REFUSED:
             return End("refused", self._last_words())
         if code < 0:
             return End("failed", f"ended by {signal.Signals(-code).name}; the same command goes on with it")
-        if code > 128:
+        if code > BY_SIGNAL:
             return End("failed", "paused by somebody else; the same command goes on with it")
         reason = read_summary(self.arm.folder.summary).get("reason")
         return End("failed", str(reason or self._last_words() or f"exit code {code}"))

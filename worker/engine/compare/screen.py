@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from worker.engine.terminal import control
+from worker.engine.output import show
 
 DRAWN_SECONDS = 0.5
 QUIET_SECONDS = 10.0
@@ -24,9 +24,7 @@ class Screen:
         self._drawn_lines = 0
 
     def say(self, line: str) -> None:
-        control(self._out, self._erased())
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        show(f"{line}\n", self._out, erasing=self._erased())
 
     def show(self, lines: Callable[[], Sequence[str]]) -> None:
         """Asks for the lines only where it is time to draw them."""
@@ -34,9 +32,7 @@ class Screen:
             return
         self._drawn_at = time.monotonic()
         drawn = [self._fitted(line) for line in lines()]
-        control(self._out, self._erased())
-        self._out.write("".join(f"{line}\n" for line in drawn))
-        self._out.flush()
+        show("".join(f"{line}\n" for line in drawn), self._out, erasing=self._erased())
         self._drawn_lines = len(drawn) if self._is_terminal else 0
 
     def _fitted(self, line: str) -> str:

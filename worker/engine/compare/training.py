@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from worker.common.signals import Received, heeded
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.running import End, RunningArm
 from worker.engine.compare.screen import Screen
 from worker.engine.compare.standing import line
 from worker.engine.results import FolderRefused
 
-HEEDED = (signal.SIGINT, signal.SIGTERM)
 POLL_SECONDS = 0.05
 
 
 class Training:
-    """`ended` is called whenever a run has; the first signal pauses all, the second kills them."""
+    """`ended` is called whenever a run has; a signal pauses all, and who insists has them killed."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class Training:
         ended: Callable[[dict[str, End]], None],
     ) -> None:
         self.ends: dict[str, End] = {}
-        self.signals: list[int] = []
+        self.received = Received()
         self._waiting = list(arms)
         self._free = list(slots)
         self._running: list[RunningArm] = []
         self._screen = screen
         self._ended = ended
         self._wide = max(len(arm.title) for arm in arms)
-        self._heard = 0
+        self._is_pausing = False
 
     def run(self) -> None:
         with self._listening():
@@ -58,9 +58,9 @@ class Training:
 
     def _fill(self) -> bool:
         """Starts what there is room for; says whether anything waits."""
-        while self._waiting and self._free and not self.signals and not self.is_refused:
+        while self._waiting and self._free and self.received.first is None and not self.is_refused:
             self._start(self._waiting.pop(0))
-        return bool(self._waiting) and not self.signals and not self.is_refused
+        return bool(self._waiting) and self.received.first is None and not self.is_refused
 
     def _start(self, arm: Arm) -> None:
         if arm.folder.has_completed():
@@ -89,17 +89,18 @@ class Training:
         self._ended(self.ends)
 
     def _heed(self) -> None:
-        new, self._heard = len(self.signals) - self._heard, len(self.signals)
-        if not new:
-            return
-        if self._heard == 1:
+        if self.received.first is not None and not self._is_pausing:
+            self._is_pausing = True
             self._screen.say("pausing: each run writes a checkpoint (again to quit without)")
-        for running in self._running:
-            running.pause() if self._heard == 1 else running.kill()
+            for running in self._running:
+                running.pause()
+        if self.received.insists:
+            for running in self._running:
+                running.kill()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._receive) for number in HEEDED}
+        before = {number: signal.signal(number, self._receive) for number in heeded()}
         try:
             yield
         finally:
@@ -107,4 +108,4 @@ class Training:
                 signal.signal(number, handler)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        self.signals.append(number)
+        self.received.note(number, now=time.monotonic())

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from worker.common.cores import usable_cores
 from worker.common.file_lock import LockTaken, exclusive
 from worker.engine.data import jpeg
 from worker.engine.data.crops import resized
@@ -25,6 +25,7 @@ from worker.engine.data.folder import FolderImages
 from worker.engine.data.images import Dataset
 from worker.engine.data.listing import Listing
 from worker.engine.data.reading import read_bytes
+from worker.engine.output import complain
 
 QUALITY = 95
 #: To be raised with every change of what a copy looks like.
@@ -118,13 +119,13 @@ def _folders(listing: Listing) -> list[str]:
 def _copy_all(listing: Listing, copies: Listing, cache_side: int) -> None:
     """In threads: reading, decoding, resizing and encoding all leave Python's lock alone."""
     told_at = time.monotonic()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         try:
             parts = range(0, len(listing), 100)
             for part in pool.map(lambda start: _copy_part(listing, copies, start, cache_side), parts):
                 if time.monotonic() - told_at > REPORT_SECONDS:
                     told_at = time.monotonic()
-                    print(f"caching images: {part:,} of {len(listing):,}", file=sys.stderr, flush=True)
+                    complain(f"caching images: {part:,} of {len(listing):,}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -190,7 +191,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Of several ranks or runs one makes the copies, and the others wait. Raises OSError."""
 
     def tell(taken: LockTaken) -> None:
-        print(f"{taken.who} is making the copies in {folder}; waiting for it", file=sys.stderr, flush=True)
+        complain(f"{taken.who} is making the copies in {folder}; waiting for it")
 
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "lock", wait=tell):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset as MapDataset
 from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Augmentation, Batch, Images, Indices
 from worker.engine.data.order import Request
+from worker.engine.signals import leave_signals_to_another
 
 
 def batches(
@@ -119,6 +119,5 @@ def _pinned(batch: Batch) -> Batch:
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """A signal often reaches the whole group; the parent writes its checkpoint and then ends its loader processes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """It writes its checkpoint, and then ends its loader processes."""
+    leave_signals_to_another()

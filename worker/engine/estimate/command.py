@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from worker.common.cores import usable_cores
 from worker.contract.config import RunConfig
 from worker.contract.datasets import DATASETS
 from worker.engine import execution
 from worker.engine.atomic import write_text
 from worker.engine.data.errors import DataError
 from worker.engine.data.images import Dataset
+from worker.engine.data.loader_processes import loader_processes
 from worker.engine.data.open import open_dataset
 from worker.engine.estimate.measuring import measure_device, measure_loader
 from worker.engine.estimate.outlook import Estimate, estimated
@@ -45,6 +47,11 @@ def run(question: Question) -> int:
     try:
         dataset = open_dataset(config) if question.has_images else None
         settled = execution.settle(config)
+        # Of the training, whose devices share the cores; here one of them is measured.
+        processes = loader_processes(
+            config, on_gpu=settled.device.type == "cuda", cores=usable_cores(), ranks=config.devices
+        )
+        config = config.model_copy(update={"loader_workers": processes.count})
         counted = _counted(config, dataset)
         cost = measure_device(config, counted, settled, seconds=question.seconds)
         loader = None
@@ -57,7 +64,7 @@ def run(question: Question) -> int:
         print(f"not even two images at a time fit the memory: {error}; take a smaller network", file=sys.stderr)
         return FAILED
     estimate = estimated(config, counted, cost, loader, settled)
-    for line in told(config, counted, estimate, settled):
+    for line in told(config, counted, estimate, settled, loader=str(processes)):
         print(line)
     if question.json is not None:
         return _write_json(question.json, _as_json(config, counted, estimate, settled))

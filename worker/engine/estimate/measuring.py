@@ -99,7 +99,7 @@ def measure_loader(plan: Plan, *, seconds: float) -> float:
     """Images a second that one device's loader delivers when nobody waits in between. Raises DataError."""
     size, arrivals = plan.config.micro_batch, list[float]()
     # What its processes have begun at once arrives at once, and says nothing of the rate.
-    skipped = max(1, plan.config.loader_workers)
+    skipped = max(1, plan.loader.count)
     until = time.monotonic() + seconds
     with closing(plan.training_batches(start=0)) as batches:
         for _ in batches:

@@ -75,7 +75,7 @@ def _arm(
 
 def _shares_cpu(config: RunConfig, settled: Execution) -> bool:
     """Whether what loads images and what trains take turns on the same processors."""
-    return settled.device.type == "cpu" or config.loader_workers == 0
+    return settled.device.type == "cpu" or not config.loader_workers
 
 
 def together(device: float, loader: float | None, *, shares_cpu: bool) -> tuple[float, str]:

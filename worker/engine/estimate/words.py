@@ -15,7 +15,7 @@ GIB = 2**30
 SHORT_SECONDS, DAY_SECONDS = 100, 86_400
 
 
-def told(config: RunConfig, dataset: Dataset, estimate: Estimate, settled: Execution) -> Iterator[str]:
+def told(config: RunConfig, dataset: Dataset, estimate: Estimate, settled: Execution, *, loader: str) -> Iterator[str]:
     yield (
         f"ResNet-{int(config.depth)} on {settled.device_name}, {settled.threads} threads, amp {settled.amp.value}: "
         f"{len(dataset.train):,} images of {config.dataset.value} at {config.image_side} px, batch {config.batch}, "
@@ -34,10 +34,11 @@ def told(config: RunConfig, dataset: Dataset, estimate: Estimate, settled: Execu
     ]
     yield from (f"{name:<20}{baseline:>18}{with_sd:>18}" for name, baseline, with_sd in rows)
     yield f"stochastic depth (pL {config.pL:g}, {config.sd_mode}) saves {100 * estimate.time_saved:.1f} % of the time"
+    each = " for each device" if config.devices > 1 else ""
     if estimate.loader_images_per_second is None:
         yield "no images were given, so the loader is not measured; --data_dir measures it"
     else:
-        yield f"the loader delivers {estimate.loader_images_per_second:,.1f} images/s"
+        yield f"the loader delivers {estimate.loader_images_per_second:,.1f} images/s with {loader}{each}"
     if estimate.available_bytes is not None:
         yield f"there are {_gib(estimate.available_bytes)} of memory"
     warnings = twin(config, seed=config.seed, sd=True).warnings()

@@ -9,8 +9,8 @@ from typing import TextIO
 
 from worker.contract.messages import Point
 from worker.contract.names import Metric
+from worker.engine.output import show
 from worker.engine.ports import NullSink, RunStarted
-from worker.engine.terminal import control
 from worker.evidence.figures import StepWeightedMean
 
 QUIET_SECONDS = 10.0
@@ -33,8 +33,8 @@ class Console(NullSink):
         self._compute = StepWeightedMean(begin=run.step, through=run.step)
         place = f"going on after step {run.step}" if run.step else "from the beginning"
         self.log(
-            f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads; "
-            f"{run.epochs} epochs of {run.steps_per_epoch} steps, {place}"
+            f"{run.parameters:,} parameters in {run.blocks} blocks on {run.device}, {run.threads} threads, "
+            f"{run.loader}; {run.epochs} epochs of {run.steps_per_epoch} steps, {place}"
         )
 
     def point(self, point: Point) -> None:
@@ -50,9 +50,7 @@ class Console(NullSink):
         self.log(f"note: {text}")
 
     def log(self, line: str) -> None:
-        control(self._out, self._erased())
-        self._out.write(f"{line}\n")
-        self._out.flush()
+        show(f"{line}\n", self._out, erasing=self._erased())
 
     def _progress(self, point: Point) -> list[str]:
         """The most telling parts first: a narrow terminal leaves out the last ones."""
@@ -81,9 +79,7 @@ class Console(NullSink):
 
     def _draw(self, parts: list[str]) -> None:
         line = self._fitted(parts) if self._is_terminal else GAP.join(parts)
-        control(self._out, self._erased())
-        self._out.write(line if self._is_terminal else f"{line}\n")
-        self._out.flush()
+        show(line if self._is_terminal else f"{line}\n", self._out, erasing=self._erased())
         self._drawn_width = len(line) if self._is_terminal else 0
 
     def _erased(self) -> str:

@@ -16,7 +16,7 @@ class LogFile(NullSink):
         versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
         self.log(
             f"started after step {run.step} of {run.epochs * run.steps_per_epoch}: {run.blocks} blocks, "
-            f"{run.parameters:,} parameters, {run.device}, {run.threads} threads, {versions}"
+            f"{run.parameters:,} parameters, {run.device}, {run.threads} threads, {run.loader}, {versions}"
         )
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:

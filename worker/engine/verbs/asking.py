@@ -15,6 +15,7 @@ from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
 from worker.contract.options import given_settings, list_presets
 from worker.contract.presets import PRESETS
+from worker.engine.launcher import speaks
 
 BAD_INPUT = 2
 
@@ -52,7 +53,7 @@ def refusing(verb: Verb) -> Verb:
         try:
             return verb(arguments)
         except ValidationError as error:
-            for field, sentences in field_errors(error).items():
+            for field, sentences in field_errors(error).items() if speaks() else ():
                 print(f"{field}: {'; '.join(sentences)}", file=sys.stderr)
         except FolderRefused as refusal:
             print(refusal, file=sys.stderr)

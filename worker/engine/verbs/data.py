@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
+from worker.common.cores import usable_cores
 from worker.contract.datasets import CLASS_FOLDERS, DatasetName
 from worker.engine.leaving import leaving_at_once
 
@@ -66,7 +66,7 @@ def _add_verify(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
-    usual = min(USUAL_WORKERS, os.cpu_count() or 1)
+    usual = min(USUAL_WORKERS, usable_cores())
     parser.add_argument("--workers", type=_processes, default=usual, help="processes (default: %(default)s)")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.contract.config import RunConfig
 from worker.contract.options import add_config_options
+from worker.engine.launcher import launched
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
 from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
@@ -20,7 +21,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         usage="%(prog)s [-h] --out FOLDER [--preset NAME]\n    [--fresh] [--SETTING VALUE ...]",
         allow_abbrev=False,
     )
-    parser.set_defaults(verb=_train)
+    parser.set_defaults(verb=_train, takes_ranks=True)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the results go")
     add_preset_option(parser)
     parser.add_argument("--fresh", action="store_true", help="delete a run that the folder holds, and begin anew")
@@ -32,15 +33,20 @@ def _train(arguments: argparse.Namespace) -> int:
     from worker.engine.results import ResultsFolder
 
     folder = ResultsFolder(arguments.out)
+    launch = launched()
     config: RunConfig = asked_config(arguments)
-    folder.refuse_strangers()
-    if not arguments.fresh:
-        folder.refuse_other_run(config)
-        if folder.has_completed():
-            print(f"the run in {folder.root} is completed; --fresh begins it anew")
-            return 0
+    if launch is not None:
+        launch.refuse_other_number(config.devices)
+    if launch is None or launch.count == 1:
+        # Before torch takes its seconds; of several ranks the first one looks, and tells the others.
+        folder.refuse_strangers()
+        if not arguments.fresh:
+            folder.refuse_other_run(config)
+            if folder.has_completed():
+                print(folder.completed_before())
+                return 0
     wait_politely()
     with leaving_at_once():
         from worker.engine.train_command import run
 
-    return run(config, out=arguments.out, fresh=arguments.fresh)
+    return run(config, out=arguments.out, fresh=arguments.fresh, launch=launch)
