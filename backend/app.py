@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from backend import pages, problems
 from backend.announcer import Announcer
@@ -17,7 +17,10 @@ from backend.db.migrate import upgrade
 from backend.db.session import Database
 from backend.live.hub import LiveHub
 from backend.live.routes import router as live
+from backend.methods import Methods
 from backend.metrics.routes import router as metrics
+from backend.openapi import DescribedApp
+from backend.parameters import refuse_undeclared
 from backend.parts import Parts
 from backend.reference.health import router as health
 from backend.reference.routes import router as reference
@@ -29,6 +32,7 @@ from worker.contract import VERSION
 
 PREFIX = "/api/v1"
 MOST_BYTES_OF_BODY = 1_000_000
+ROUTERS = (runs, metrics, comparisons, datasets, workers, reference, health, live)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -40,16 +44,18 @@ def create_app(settings: Settings) -> FastAPI:
         announcer=Announcer(database, settings.redis_url),
         live=LiveHub(database, settings.redis_url),
     )
-    app = FastAPI(
+    app = DescribedApp(
+        token_cookie=f"resdrop_{settings.port}",
         title="ResDrop",
         version=VERSION,
         description="Train ResNets with and without stochastic depth, watch them live, compare them.",
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=None,  # it has a route of its own, which refuses what it does not take, as all do
         docs_url=None,  # both would load their scripts from elsewhere
         redoc_url=None,
         lifespan=_lifespan,
     )
     app.state.parts = parts
+    app.add_middleware(Methods, routes=[route for router in ROUTERS for route in router.routes], prefix=PREFIX)
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
     app.add_middleware(Compression)
     layers.install(app, settings)
@@ -60,8 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _api() -> APIRouter:
-    api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for router in (runs, metrics, comparisons, datasets, workers, reference, health, live):
+    api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES, dependencies=[Depends(refuse_undeclared)])
+    for router in ROUTERS:
         api.include_router(router)
     return api
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 import httpx
@@ -122,7 +122,7 @@ class Client:
         return self._items("/workers")
 
     def queue(self) -> list[Json]:
-        return self._items("/queue")
+        return list(self._pages("/queue"))
 
     def runs(self, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:
         """Runs, newest first unless `sort` says otherwise; `filters` are status, q, tag and sort."""
@@ -178,10 +178,12 @@ class Client:
             after = page["items"][-1]["seq"]
 
     def events(self, run_id: str) -> list[Json]:
-        return self._items(f"/runs/{_segment(run_id)}/events")
+        """The history, oldest first."""
+        return list(self._pages(f"/runs/{_segment(run_id)}/events"))
 
     def checkpoints(self, run_id: str) -> list[Json]:
-        return self._items(f"/runs/{_segment(run_id)}/checkpoints")
+        """Newest first."""
+        return list(self._pages(f"/runs/{_segment(run_id)}/checkpoints"))
 
     def create_comparison(
         self,
@@ -198,7 +200,8 @@ class Client:
         return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
 
     def comparisons(self) -> list[Json]:
-        return self._items("/comparisons")
+        """Newest first."""
+        return list(self._pages("/comparisons"))
 
     def comparison(self, comparison_id: str) -> Json:
         return self._object("GET", f"/comparisons/{_segment(comparison_id)}")
@@ -217,7 +220,9 @@ class Client:
             time.sleep(every)
         return run
 
-    def _pages(self, path: str, chosen: Mapping[str, Any], limit: int | None) -> Iterator[Json]:
+    def _pages(
+        self, path: str, chosen: Mapping[str, Any] = MappingProxyType({}), limit: int | None = None
+    ) -> Iterator[Json]:
         cursor: str | None = None
         left = limit
         while left is None or left > 0:
@@ -230,6 +235,7 @@ class Client:
                 return
 
     def _items(self, path: str) -> list[Json]:
+        """Of a list that has no pages."""
         return list(self._object("GET", path)["items"])
 
     def _object(self, method: str, path: str, **parts: Any) -> Json:

@@ -55,7 +55,16 @@ def _sha256(body: BaseModel | None) -> str:
 
 async def _once(
     request: Request,
-    key: Annotated[str | None, Header(alias=_FIELD, min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")] = None,
+    key: Annotated[
+        str | None,
+        Header(
+            alias=_FIELD,
+            min_length=1,
+            max_length=200,
+            pattern=r"^[\x20-\x7e]+$",
+            description="Sent again with the same request within a day, it creates nothing more.",
+        ),
+    ] = None,
 ) -> Once:
     return Once(key, request.url.path[:200])
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -31,6 +32,7 @@ _TITLES = {
     409: "Conflict",
     413: "Too large",
     415: "Not JSON",
+    416: "No such range",
     422: "Bad input",
     500: "Internal error",
     503: "Not available",
@@ -45,6 +47,7 @@ _TYPES = {
     409: "conflict",
     413: "too-large",
     415: "not-json",
+    416: "no-such-range",
     422: "bad-input",
     500: "internal-error",
     503: "not-available",
@@ -54,8 +57,20 @@ _TYPES = {
 _PLACES = {"body", "query", "path", "header", "cookie", "config"}
 
 
+_EXAMPLE: JsonDict = {
+    "type": "urn:resdrop:problem:bad-input",
+    "title": "Bad input",
+    "status": 422,
+    "detail": "batch 4096 exceeds the 1437 training images of digits; lower it to 1437 or less",
+    "errors": {"batch": ["batch 4096 exceeds the 1437 training images of digits; lower it to 1437 or less"]},
+}
+
+
 class Problem(BaseModel):
-    """What every refusal says. `errors` has the sentences of bad input under the names of the fields."""
+    """What every refusal says (RFC 9457). `detail` is for people; `errors` has the sentences of bad input under the
+    names of the fields."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     type: str
     title: str
@@ -64,14 +79,28 @@ class Problem(BaseModel):
     errors: dict[str, list[str]] = {}
 
 
-#: For the description of the interface: what any route may answer besides its own.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": _TITLES[status],
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-    }
-    for status in (404, 409, 422)
-}
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_answer(status: int) -> dict[str, Any]:
+    """How the description of the interface tells of a refusal."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": f"{_TITLES[status]}.", "content": content}
+
+
+def may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the refusals that are its own, beside those of every route (see openapi.py)."""
+    return {status: problem_answer(status) for status in statuses}
+
+
+def described_file(media_type: str, description: str, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what it answers with is a file, text where the media type says so."""
+    schema = {"type": "string", **({} if media_type.startswith("text/") else {"format": "binary"})}
+    return {status: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+#: Of every route; named here so that FastAPI does not describe its own kind of refusal.
+RESPONSES = may_answer(422)
 
 
 def problem(
@@ -91,7 +120,7 @@ def problem(
         **more,
     }
     # Escaped, for what a client sent may hold half of a surrogate pair, which UTF-8 cannot carry.
-    return Response(json.dumps(body), status, headers=headers, media_type="application/problem+json")
+    return Response(json.dumps(body), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -121,7 +150,11 @@ def _bad_input(_request: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     page = page_for(request, error)
-    return page if page is not None else problem(error.status_code, str(error.detail), headers=error.headers)
+    if page is not None:
+        return page
+    # The static files name no methods; the interface's own addresses do (see backend/methods.py).
+    allow = {"Allow": "GET, HEAD"} if error.status_code == 405 else {}
+    return problem(error.status_code, str(error.detail), headers={**allow, **(error.headers or {})})
 
 
 def _database_away(request: Request, error: Exception) -> Response:

@@ -56,7 +56,7 @@ def _add(
 def _add_list(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     added = _add(verbs, "list", _list, "runs, newest first")
     added.add_argument("--status", help="queued, starting, running, paused, completed, failed or stopped")
-    added.add_argument("-q", help="words of the name")
+    added.add_argument("-q", help="words of name, tags and notes, or the beginning of an id")
     added.add_argument("--tag")
     added.add_argument("--sort", help="a field, with - before it for the greatest first (default: -created_at)")
     added.add_argument("--limit", type=int, default=50, help="how many at most (default: %(default)s)")

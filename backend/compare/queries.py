@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.compare.verdict import verdict_on
+from backend.cursors import Key, Order, moment, text
 from backend.db.tables import Comparison, Run
 from backend.errors import NotFound
 from backend.runs.results import results_of
@@ -19,7 +20,14 @@ from worker.contract.status import Desired, RunStatus, shown_status
 from worker.evidence.figures import RunFigures
 from worker.evidence.verdict import Verdict
 
-MOST_LISTED = 500
+_NEWEST_FIRST = Order[Comparison](
+    "comparisons",
+    [
+        Key(Comparison.created_at, lambda comparison: comparison.created_at, moment),
+        Key(Comparison.id, lambda comparison: comparison.id, text),
+    ],
+    descends=True,
+)
 
 
 class ComparedRun(BaseModel):
@@ -53,10 +61,9 @@ def get_comparison(session: Session, comparison_id: str) -> Comparison:
     return comparison
 
 
-def list_comparisons(session: Session) -> Sequence[Comparison]:
-    """Newest first."""
-    newest = select(Comparison).order_by(Comparison.created_at.desc(), Comparison.id).limit(MOST_LISTED)
-    return session.execute(newest).scalars().all()
+def list_comparisons(session: Session, *, cursor: str | None, limit: int) -> tuple[list[Comparison], str | None]:
+    """Newest first; raises BadInput for a cursor that is none."""
+    return _NEWEST_FIRST.page(session, select(Comparison), cursor=cursor, limit=limit)
 
 
 def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> list[ComparisonView]:

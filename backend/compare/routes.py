@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
@@ -13,10 +13,12 @@ from backend.compare.report import content_disposition, read_report
 from backend.compare.report_page import report_page
 from backend.compare.service import NewComparison, launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
+from backend.cursors import PageQuery
 from backend.db.tables import Comparison
 from backend.errors import BadInput, NotFound
 from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, PartsOf
+from backend.problems import described_file, may_answer
 from backend.runs.queries import find_runs
 from worker.contract import VERSION
 from worker.report.style import CONTENT_SECURITY_POLICY
@@ -25,15 +27,23 @@ router = APIRouter(tags=["comparisons"])
 
 MOST_COMPARED = 100
 _MOST_NAMED = 10
+ComparisonId = Annotated[str, Path(description="The id of a comparison.", examples=["c_1a2b3c4d"])]
 
 
 class ComparisonList(BaseModel):
     items: list[ComparisonView]
-    next: str | None = None
+    next: str | None
 
 
-@router.post("/comparisons", status_code=201, summary="Launch a baseline and its stochastic-depth twin for each seed")
+@router.post(
+    "/comparisons",
+    status_code=201,
+    operation_id="create_comparison",
+    summary="Launch a baseline and its stochastic-depth twin for each seed",
+    responses=may_answer(409),
+)
 def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, response: Response) -> ComparisonView:
+    """Alike in everything but one factor. Sent again with the same `Idempotency-Key`, the same one is answered with."""
     with parts.database.write() as session:
         comparison = once.find(session, Comparison, new)
         if comparison is None:
@@ -45,24 +55,35 @@ def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, response: 
     return view
 
 
-@router.get("/comparisons", summary="Comparisons, newest first")
-def get_comparisons(database: DatabaseOf) -> ComparisonList:
+@router.get("/comparisons", operation_id="list_comparisons", summary="Comparisons, newest first")
+def get_comparisons(database: DatabaseOf, query: Annotated[PageQuery, Query()]) -> ComparisonList:
+    """Each with its runs and, where a pair has finished, its verdict."""
     with database.read() as session:
-        return ComparisonList(items=comparison_views(session, list_comparisons(session)))
+        comparisons, following = list_comparisons(session, cursor=query.cursor, limit=query.limit)
+        return ComparisonList(items=comparison_views(session, comparisons), next=following)
 
 
-@router.get("/comparisons/{comparison_id}", summary="One comparison with its verdict")
-def get_one(database: DatabaseOf, comparison_id: str) -> ComparisonView:
+@router.get(
+    "/comparisons/{comparison_id}",
+    operation_id="get_comparison",
+    summary="One comparison with its verdict",
+    responses=may_answer(404),
+)
+def get_one(database: DatabaseOf, comparison_id: ComparisonId) -> ComparisonView:
+    """The verdict is null until both runs of a pair have completed."""
     with database.read() as session:
         return comparison_views(session, [get_comparison(session, comparison_id)])[0]
 
 
 @router.get(
     "/comparisons/{comparison_id}/report.html",
+    operation_id="get_comparison_report",
     response_class=HTMLResponse,
+    responses=may_answer(404) | described_file("text/html", "One page that fetches nothing and runs no script."),
     summary="One comparison as a page that opens without the service or a network",
 )
-def get_report(database: DatabaseOf, comparison_id: str) -> HTMLResponse:
+def get_report(database: DatabaseOf, comparison_id: ComparisonId) -> HTMLResponse:
+    """Verdict, results, curves, settings and machines, to keep, print or send on."""
     with database.read() as session:
         report = read_report(session, comparison_id)
     headers = {
@@ -73,11 +94,19 @@ def get_report(database: DatabaseOf, comparison_id: str) -> HTMLResponse:
     return HTMLResponse(report_page(report, version=VERSION), headers=headers)
 
 
-@router.get("/compare", summary="Any runs beside each other: settings that differ, and results")
+@router.get(
+    "/compare",
+    operation_id="compare_runs",
+    summary="Any runs beside each other: settings that differ, and results",
+    responses=may_answer(404),
+)
 def get_side_by_side(
     database: DatabaseOf, runs: Annotated[list[str], Query(description="Run ids, separated by commas or repeated.")]
 ) -> SideBySide:
-    """Runs that there are not are named in `missing`, the others compared; 404 where there is none at all."""
+    """The settings in which they are not all the same, and what came of each.
+
+    Runs that there are not are named in `missing`, the others compared; 404 where there is none at all.
+    """
     ids = list(dict.fromkeys(run_id.strip() for part in runs for run_id in part.split(",") if run_id.strip()))
     if not 1 <= len(ids) <= MOST_COMPARED:
         raise BadInput({"runs": [f"runs names {len(ids)} runs; name 1 to {MOST_COMPARED}, separated by commas"]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
@@ -30,6 +30,14 @@ class Mode(StrEnum):
 
 class NewComparison(Body):
     """`sd` and `seed` of the configuration are passed over: the comparison sets them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "digits", "config": {"dataset": "digits", "epochs": 5}, "seeds": [0, 1], "mode": "sequential"}
+            ]
+        }
+    )
 
     name: Name | None = None
     config: RunConfig

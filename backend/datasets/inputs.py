@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from backend.runs.inputs import Body, Name
@@ -31,6 +31,14 @@ Slug = Annotated[str, Field(max_length=MAX_SLUG), AfterValidator(_is_slug)]
 
 class NewDataset(Body):
     """A name for a folder. `data_dir` is a path on the training machines, which need not be this one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "street-signs", "dataset": "imagefolder", "data_dir": "/data/signs", "title": "Signs"}
+            ]
+        }
+    )
 
     name: Slug
     title: Name = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,9 @@ from sqlalchemy import (
     TypeDecorator,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
+
+from worker.contract.text import folded
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -47,6 +50,10 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcTime}  # noqa: RUF012
+
+
+#: Texts that are sorted by their code points, whatever the locale in which a Postgres was set up.
+_ByCodePoint = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class Run(Base):
@@ -98,6 +105,26 @@ class Run(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     change: Mapped[int] = mapped_column(index=True)
+
+    #: What lists are searched and sorted by (see `worker.contract.text.folded`): databases fold alike only ASCII.
+    name_folded: Mapped[str] = mapped_column(_ByCodePoint, server_default="", default="")
+    notes_folded: Mapped[str] = mapped_column(_ByCodePoint, server_default="", default="")
+    #: Each between line breaks, which no tag holds.
+    tags_folded: Mapped[str] = mapped_column(_ByCodePoint, server_default="", default="")
+
+    @validates("name", "notes")
+    def _fold_text(self, field: str, value: str) -> str:
+        setattr(self, f"{field}_folded", folded(value))
+        return value
+
+    @validates("tags")
+    def _fold_tags(self, _field: str, value: list[str]) -> list[str]:
+        self.tags_folded = folded_tags(value)
+        return value
+
+
+def folded_tags(tags: Sequence[str]) -> str:
+    return "".join(f"\n{folded(tag)}\n" for tag in tags)
 
 
 class Attempt(Base):

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from backend.errors import BadInput
 from backend.parts import PartsOf
+from backend.problems import described_file
 
 router = APIRouter(tags=["live"])
 
@@ -17,9 +18,10 @@ MOST_WATCHED = 200
 
 @router.get(
     "/live",
+    operation_id="follow_changes",
     summary="What changes, as server-sent events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=described_file("text/event-stream", "Events without end."),
 )
 async def get_live(
     parts: PartsOf,
@@ -27,7 +29,9 @@ async def get_live(
     runs: Annotated[
         str, Query(description="Runs whose points and log lines are wanted, separated by commas; `*` for all.")
     ] = "",
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="What a browser sends by itself when it connects again.")
+    ] = None,
 ) -> StreamingResponse:
     """Events `run`, `points`, `rewound`, `deleted`, `comparison`, `workers`, `log`, `reset` and `beat`.
 

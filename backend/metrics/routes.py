@@ -10,6 +10,8 @@ from fastapi.responses import StreamingResponse
 from backend.errors import BadInput
 from backend.metrics.queries import Axis, Curves, csv_lines, metric_names, read_curves
 from backend.parts import DatabaseOf
+from backend.problems import described_file, may_answer
+from backend.runs.inputs import RunId
 from backend.runs.queries import get_run
 
 router = APIRouter(tags=["metrics"])
@@ -18,22 +20,41 @@ MOST_NAMES = 50
 LONGEST_NAME = 64
 
 
-@router.get("/runs/{run_id}/metrics", summary="Curves of a run, whole or what is new")
+@router.get(
+    "/runs/{run_id}/metrics",
+    operation_id="get_metrics",
+    summary="Curves of a run, whole or what is new",
+    responses=may_answer(404),
+)
 def get_metrics(
     database: DatabaseOf,
-    run_id: str,
+    run_id: RunId,
     names: Annotated[str | None, Query(description="Metric names, separated by commas; all without it.")] = None,
     x: Annotated[Axis, Query(description="time is in seconds of training.")] = Axis.STEP,
-    max_points: Annotated[int | None, Query(ge=10, le=100_000)] = None,
-    since: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    max_points: Annotated[
+        int | None,
+        Query(ge=10, le=100_000, description="So many of each curve at most, extremes kept; all without it."),
+    ] = None,
+    since: Annotated[
+        int | None, Query(ge=0, le=2**53, description="`cursor` of an earlier answer: only what came after it.")
+    ] = None,
 ) -> Curves:
+    """Where points are left out, the least and the greatest of each stretch are kept, one gap of it, and the ends."""
     with database.read() as session:
         wanted = _names(names) if names is not None else None
         return read_curves(session, run_id, names=wanted, axis=x, max_points=max_points, since=since)
 
 
-@router.get("/runs/{run_id}/metrics.csv", summary="All curves of a run as CSV", response_class=StreamingResponse)
-def get_csv(database: DatabaseOf, run_id: str) -> StreamingResponse:
+@router.get(
+    "/runs/{run_id}/metrics.csv",
+    operation_id="download_metrics",
+    summary="All curves of a run as CSV",
+    response_class=StreamingResponse,
+    responses=may_answer(404)
+    | described_file("text/csv", "A header, then a row for each step; empty where a metric has no value there."),
+)
+def get_csv(database: DatabaseOf, run_id: RunId) -> StreamingResponse:
+    """Every point, none left out."""
     with database.read() as session:
         get_run(session, run_id)
         names = metric_names(session, run_id)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -34,19 +35,31 @@ class PresetView(BaseModel):
 
 
 class PresetList(BaseModel):
+    """All of them."""
+
     items: list[PresetView]
-    next: str | None = None
+    next: None = None
 
 
-@router.get("/schema", summary="Every setting of a run, with bounds, units, help and defaults")
+@router.get(
+    "/schema", operation_id="get_schema", summary="Every setting of a run, with bounds, units, help and defaults"
+)
 def get_schema() -> SettingsSchema:
+    """The form is built from it. `metrics` are the names under which our own training reports."""
     metrics = [metric.value for metric in Metric]
     return SettingsSchema(schema=_config_schema(), groups=list(GROUPS), metrics=metrics)
 
 
-@router.get("/presets", summary="Ready configurations")
+@router.get("/presets", operation_id="list_presets", summary="Ready configurations")
 def get_presets() -> PresetList:
+    """Each says what it is for, and where its settings are from."""
     return PresetList(items=[PresetView(**preset.model_dump(mode="json")) for preset in PRESETS])
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def get_openapi(request: Request) -> JSONResponse:
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -15,18 +16,27 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from backend.errors import BadInput
 from worker.contract.config import RunConfig
 from worker.contract.errors import sentences_by_field
 from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, PATTERN, SeedsRefused, seeds_of
-from worker.contract.text import LINE_BREAKS_AND_TABS, folded, is_invisible, text_fault
+from worker.contract.text import (
+    LINE_BREAKS_AND_TABS,
+    LINE_PATTERN,
+    PROSE_PATTERN,
+    folded,
+    is_invisible,
+    text_fault,
+)
 
 MAX_NAME = 200
 MAX_TAGS = 20
 MAX_TAG = 40
 MAX_NOTES = 20_000
+_TAG_PATTERN = LINE_PATTERN.replace("[^", "[^,")
 
 
 def _is_line(value: str) -> str:
@@ -71,12 +81,22 @@ def distinct(tags: list[str], *, standing: Sequence[str] = ()) -> list[str]:
     return list(kept.values())
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(_is_line)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=MAX_NAME),
+    AfterValidator(_is_line),
+    Field(json_schema_extra={"pattern": LINE_PATTERN}),
+]
 GivenName = Annotated[Name, StringConstraints(min_length=1)]
 _ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG)]
-Tag = Annotated[_ShortText, AfterValidator(_is_tag)]
+Tag = Annotated[_ShortText, AfterValidator(_is_tag), Field(json_schema_extra={"pattern": _TAG_PATTERN})]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(distinct)]
-Notes = Annotated[str, StringConstraints(max_length=MAX_NOTES), AfterValidator(_is_prose)]
+Notes = Annotated[
+    str,
+    StringConstraints(max_length=MAX_NOTES),
+    AfterValidator(_is_prose),
+    Field(json_schema_extra={"pattern": PROSE_PATTERN}),
+]
 
 _Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 _SeedText = Annotated[str, Field(pattern=PATTERN, examples=["0-4", "0, 2, 5-7"])]
@@ -91,7 +111,19 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: Of every route that is of one run.
+RunId = Annotated[str, Path(description="The id of a run.", examples=["r_1a2b3c4d"])]
+
+_SMALL_CONFIG: JsonDict = {"dataset": "digits", "depth": 20, "sd": True, "epochs": 5, "batch": 64, "seed": 0}
+
+
 class NewRun(Body):
+    """Without a name the run takes one from its configuration; settings that are left out take their defaults."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "first try", "tags": ["demo"], "notes": "", "config": _SMALL_CONFIG}]}
+    )
+
     name: Name | None = None
     tags: Tags = []
     notes: Notes = ""
@@ -101,6 +133,8 @@ class NewRun(Body):
 class RunEdit(Body):
     """Only what is given is changed. What characters it may hold is checked where the run's present texts are known:
     those stay as they are even where they would be refused today."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "second try", "tags": ["demo", "kept"]}]})
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)] | None = None
     tags: Annotated[list[_ShortText], Field(max_length=MAX_TAGS)] | None = None
@@ -138,6 +172,8 @@ def _refusals(name: str, value: Any) -> list[dict[str, Any]]:
 
 class Draft(Body):
     """What is about to be launched, as a run or as a comparison; only the configuration has to be there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"config": _SMALL_CONFIG}]})
 
     name: Name | None = None
     tags: Tags = []

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
+from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import InstrumentedAttribute
 
-from backend.db.tables import Checkpoint, LogLine, Run, RunEvent
+from backend.cursors import Limit, PageQuery
+from backend.db.tables import Checkpoint, LogLine, Run, RunEvent, folded_tags
 from backend.errors import BadInput, NotFound
 from backend.runs.inputs import MAX_TAG
-from backend.runs.pages import after_cursor, cursor_of, parse_sort
+from backend.runs.orders import QUEUE, RUN_SORTS, order_of_checkpoints, order_of_events, order_of_runs
 from worker.contract.status import Desired, RunStatus
+from worker.contract.text import folded
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+#: A search for "r_" alone is one for a text.
+_BEGINNING_OF_ID = re.compile(r"r_[a-z0-9]{1,30}")
 _SHOWN = {"pausing": Desired.PAUSE, "stopping": Desired.STOP}
 _LIVE = [status.value for status in RunStatus if status.is_live]
 STATUSES = (*(status.value for status in RunStatus), *_SHOWN)
 
-Searched = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00]*$")]
+Searched = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Tagged = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG, pattern=r"^[^\x00-\x1f]*$")
+]
 
 
-class RunQuery(BaseModel):
+class RunQuery(PageQuery):
     """Which runs, in which order. `status` takes several, separated by commas; `sort` begins with - to descend."""
 
-    model_config = ConfigDict(extra="forbid")
+    status: str | None = Field(None, description=f"Of {', '.join(STATUSES)}; several separated by commas.")
+    q: Searched | None = Field(
+        None, description="Words that all occur in name, tags or notes, or begin the id (r_...); case does not matter."
+    )
+    tag: Tagged | None = Field(None, description="A tag; case does not matter.")
+    sort: str = Field("-created_at", description=f"Of {', '.join(RUN_SORTS)}; with - before it to descend.")
+    limit: Limit = 50
 
-    status: str | None = None
-    q: Searched | None = Field(None, description="Part of the name, the id or the notes.")
-    tag: Annotated[str, StringConstraints(max_length=MAX_TAG, pattern=r"^[^\x00]*$")] | None = None
-    sort: str = "-created_at"
-    cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
-    limit: int = Field(50, ge=1, le=500)
+
+class EventQuery(PageQuery):
+    sort: Literal["at", "-at"] = Field("at", description="at: oldest first; -at: newest first.")
 
 
 class EventView(BaseModel):
@@ -85,37 +95,32 @@ def find_runs(session: Session, run_ids: Sequence[str]) -> tuple[list[Run], list
 
 def list_runs(session: Session, query: RunQuery) -> tuple[list[Run], str | None]:
     """A page of runs and the cursor of the next one; raises BadInput for a sort, status or cursor that is none."""
-    sort = parse_sort(query.sort)
+    order = order_of_runs(query.sort)
     wanted = select(Run).where(*_conditions(query))
-    if query.cursor is not None:
-        wanted = wanted.where(after_cursor(sort, query.cursor))
-    rows = list(session.execute(wanted.order_by(*sort.order()).limit(query.limit + 1)).scalars())
-    page = rows[: query.limit]
-    return page, cursor_of(sort, page[-1]) if len(rows) > query.limit else None
+    return order.page(session, wanted, cursor=query.cursor, limit=query.limit)
 
 
-def list_queue(session: Session) -> Sequence[Run]:
-    """In the order in which they are rung."""
-    queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at, Run.id)
-    return session.execute(queued.limit(500)).scalars().all()
+def list_queue(session: Session, *, cursor: str | None, limit: int) -> tuple[list[Run], str | None]:
+    """In the order in which they are rung; raises BadInput for a cursor that is none."""
+    queued = select(Run).where(Run.status == RunStatus.QUEUED)
+    return QUEUE.page(session, queued, cursor=cursor, limit=limit)
 
 
-def list_events(session: Session, run_id: str) -> list[EventView]:
-    """The history, oldest first."""
+def list_events(
+    session: Session, run_id: str, *, newest_first: bool, cursor: str | None, limit: int
+) -> tuple[list[EventView], str | None]:
+    """The history. Raises NotFound, and BadInput for a cursor that is none."""
     get_run(session, run_id)
-    found = select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.id.desc()).limit(1000)
-    events = [
-        EventView(
-            at=event.at,
-            kind=event.kind,
-            text=event.text,
-            before=event.before,
-            after=event.after,
-            attempt=event.attempt,
-        )
-        for event in session.execute(found).scalars()
-    ]
-    return events[::-1]
+    order = order_of_events(run_id, newest_first=newest_first)
+    wanted = select(RunEvent).where(RunEvent.run_id == run_id)
+    events, following = order.page(session, wanted, cursor=cursor, limit=limit)
+    return [_event_view(event) for event in events], following
+
+
+def _event_view(event: RunEvent) -> EventView:
+    return EventView(
+        at=event.at, kind=event.kind, text=event.text, before=event.before, after=event.after, attempt=event.attempt
+    )
 
 
 def list_logs(session: Session, run_id: str, *, after: int | None, limit: int) -> list[LogView]:
@@ -133,31 +138,47 @@ def log_view(line: LogLine) -> LogView:
     return LogView(seq=line.id, attempt=line.attempt, at=line.at, line=line.line)
 
 
-def list_checkpoints(session: Session, run_id: str) -> list[CheckpointView]:
-    """Newest first."""
+def list_checkpoints(
+    session: Session, run_id: str, *, cursor: str | None, limit: int
+) -> tuple[list[CheckpointView], str | None]:
+    """Newest first. Raises NotFound, and BadInput for a cursor that is none."""
     get_run(session, run_id)
-    found = select(Checkpoint).where(Checkpoint.run_id == run_id)
-    newest = found.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
+    wanted = select(Checkpoint).where(Checkpoint.run_id == run_id)
+    found, following = order_of_checkpoints(run_id).page(session, wanted, cursor=cursor, limit=limit)
     shown = list(CheckpointView.model_fields)
-    return [
-        CheckpointView(**{name: getattr(checkpoint, name) for name in shown})
-        for checkpoint in session.execute(newest).scalars()
-    ]
+    views = [CheckpointView(**{name: getattr(checkpoint, name) for name in shown}) for checkpoint in found]
+    return views, following
 
 
 def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
     conditions = []
-    if query.status:
+    if query.status is not None:
         conditions.append(_of_status(query.status))
-    if query.q:
-        pattern = f"%{_escaped(query.q.lower())}%"
-        fields = (Run.name, Run.id, Run.notes)
-        conditions.append(or_(*(func.lower(field).like(pattern, escape="\\") for field in fields)))
-    if query.tag:
-        # Tags are a JSON list of texts; the quotes of JSON delimit each, and are escaped within one.
-        pattern = f"%{_escaped(json.dumps(query.tag))}%"
-        conditions.append(cast(Run.tags, Text).like(pattern, escape="\\"))
+    if query.q is not None:
+        conditions += [_holds(word) for word in _words("q", query.q)]
+    if query.tag is not None and _words("tag", query.tag):
+        conditions.append(_contains(Run.tags_folded, folded_tags([query.tag])))
     return conditions
+
+
+def _words(field: str, text: str) -> list[str]:
+    """Raises BadInput where there is nothing to look for, which every run has."""
+    words = folded(text).split()
+    if not words:
+        raise BadInput({field: [f"{field} {text!r} has nothing to look for; add a letter, or leave {field} out"]})
+    return words
+
+
+def _holds(word: str) -> ColumnElement[bool]:
+    """A part of an id is no match: ids are random, and one in three holds any given digit."""
+    places = [_contains(column, word) for column in (Run.name_folded, Run.tags_folded, Run.notes_folded)]
+    if _BEGINNING_OF_ID.fullmatch(word):
+        places.append(Run.id.like(f"{_escaped(word)}%", escape="\\"))
+    return or_(*places)
+
+
+def _contains(column: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
+    return column.like(f"%{_escaped(text)}%", escape="\\")
 
 
 def _escaped(text: str) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from backend.cursors import LARGEST_INTEGER, PageQuery
 from backend.db.changes import current_change
 from backend.db.tables import Run
+from backend.downloads import Download
 from backend.errors import BadInput, Conflict, NotFound
 from backend.idempotency import OnceOf
 from backend.parts import DatabaseOf, Parts, PartsOf
+from backend.problems import described_file, may_answer
 from backend.runs.configs import CheckedConfig, check_config
 from backend.runs.files import checkpoint_path, delete_files
-from backend.runs.inputs import Body, Draft, NewRun, RunEdit
+from backend.runs.inputs import Body, Draft, NewRun, RunEdit, RunId
 from backend.runs.queries import (
     CheckpointView,
+    EventQuery,
     EventView,
     LogView,
     RunQuery,
@@ -35,8 +38,6 @@ from backend.runs.views import RunView, view_of, views_of
 
 router = APIRouter(tags=["runs"])
 
-LARGEST_NUMBER = 2**53
-
 
 class RunPage(BaseModel):
     """`change` is the number from which GET /live goes on after this snapshot."""
@@ -48,17 +49,17 @@ class RunPage(BaseModel):
 
 class RunList(BaseModel):
     items: list[RunView]
-    next: str | None = None
+    next: str | None
 
 
 class EventList(BaseModel):
     items: list[EventView]
-    next: str | None = None
+    next: str | None
 
 
 class CheckpointList(BaseModel):
     items: list[CheckpointView]
-    next: str | None = None
+    next: str | None
 
 
 class LogPage(BaseModel):
@@ -69,6 +70,8 @@ class LogPage(BaseModel):
 
 
 class Actions(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"action": "pause", "ids": ["r_1a2b3c4d"]}]})
+
     action: Literal["pause", "resume", "stop", "delete"]
     ids: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=500)
 
@@ -83,15 +86,19 @@ class ActionResults(BaseModel):
     items: list[ActionResult]
 
 
-@router.get("/runs", summary="A page of runs")
+@router.get("/runs", operation_id="list_runs", summary="A page of runs")
 def get_page(database: DatabaseOf, query: Annotated[RunQuery, Query()]) -> RunPage:
+    """Newest first unless `sort` says otherwise. What `next` gives leads to the next page as `cursor`, with the same
+    `sort` and filters."""
     with database.read() as session:
         runs, cursor = list_runs(session, query)
         return RunPage(items=views_of(session, runs), next=cursor, change=current_change(session))
 
 
-@router.post("/runs", status_code=201, summary="Launch a run")
+@router.post("/runs", status_code=201, operation_id="launch_run", summary="Launch a run", responses=may_answer(409))
 def post_run(parts: PartsOf, once: OnceOf, new: NewRun, response: Response) -> RunView:
+    """It is queued, and starts as soon as a device is free. Sent again with the same `Idempotency-Key`, the same run is
+    answered with."""
     with parts.database.write() as session:
         run = once.find(session, Run, new)
         if run is None:
@@ -103,55 +110,97 @@ def post_run(parts: PartsOf, once: OnceOf, new: NewRun, response: Response) -> R
     return view
 
 
-@router.post("/runs/check", summary="Check a configuration without launching it")
+@router.post("/runs/check", operation_id="check_config", summary="Check a configuration without launching it")
 def post_check(database: DatabaseOf, draft: Draft) -> CheckedConfig:
-    """What launching it would say, name, tags, notes and seeds included; nothing is kept of it."""
+    """What the defaults come to, what is allowed and probably not meant, and what launching it would refuse.
+
+    Name, tags, notes and seeds are checked too. Nothing is kept of it.
+    """
     with database.read() as session:
         return check_config(session, draft.config)
 
 
-@router.post("/runs/actions", status_code=202, summary="Do the same with several runs")
+@router.post("/runs/actions", status_code=202, operation_id="act_on_runs", summary="Do the same with several runs")
 def post_actions(parts: PartsOf, asked: Actions) -> ActionResults:
     """Each run for itself: one that refuses holds up no other."""
     return ActionResults(items=[_result(parts, asked.action, run_id) for run_id in dict.fromkeys(asked.ids)])
 
 
-@router.get("/runs/{run_id}", summary="One run")
-def get_one(database: DatabaseOf, run_id: str) -> RunView:
+@router.get("/runs/{run_id}", operation_id="get_run", summary="One run", responses=may_answer(404))
+def get_one(database: DatabaseOf, run_id: RunId) -> RunView:
+    """`progress`, `best` and `latest` are as of the last point that came in."""
     with database.read() as session:
         return view_of(session, get_run(session, run_id))
 
 
-@router.patch("/runs/{run_id}", summary="Change name, tags or notes")
-def patch_run(parts: PartsOf, run_id: str, edit: RunEdit) -> RunView:
+@router.patch(
+    "/runs/{run_id}", operation_id="edit_run", summary="Change name, tags or notes", responses=may_answer(404)
+)
+def patch_run(parts: PartsOf, run_id: RunId, edit: RunEdit) -> RunView:
+    """Only what is given is changed; the configuration of a run never is."""
     with parts.database.write() as session:
         view = view_of(session, edit_run(session, run_id, edit))
     parts.announce()
     return view
 
 
-@router.delete("/runs/{run_id}", status_code=204, summary="Delete a run with its metrics and checkpoints")
-def delete_one(parts: PartsOf, run_id: str) -> None:
+@router.delete(
+    "/runs/{run_id}",
+    status_code=204,
+    operation_id="delete_run",
+    summary="Delete a run with its metrics and checkpoints",
+    responses=may_answer(404, 409),
+)
+def delete_one(parts: PartsOf, run_id: RunId) -> None:
+    """Refused while a worker holds it: pause or stop it first. The files are removed beside the request."""
     _delete(parts, run_id)
 
 
-@router.post("/runs/{run_id}/pause", status_code=202, summary="Pause: write a checkpoint and free the device")
-def post_pause(parts: PartsOf, run_id: str) -> RunView:
+@router.post(
+    "/runs/{run_id}/pause",
+    status_code=202,
+    operation_id="pause_run",
+    summary="Pause: write a checkpoint and free the device",
+    responses=may_answer(404, 409),
+)
+def post_pause(parts: PartsOf, run_id: RunId) -> RunView:
+    """At the very step. `status` is `pausing` until the device is free; a resume goes on from there, bit for bit."""
     return _command(parts, pause_run, run_id)
 
 
-@router.post("/runs/{run_id}/resume", status_code=202, summary="Go on from the last checkpoint")
-def post_resume(parts: PartsOf, run_id: str) -> RunView:
+@router.post(
+    "/runs/{run_id}/resume",
+    status_code=202,
+    operation_id="resume_run",
+    summary="Go on from the last checkpoint",
+    responses=may_answer(404, 409),
+)
+def post_resume(parts: PartsOf, run_id: RunId) -> RunView:
+    """A paused, stopped or failed run is queued again; one without a checkpoint begins anew."""
     return _command(parts, resume_run, run_id)
 
 
-@router.post("/runs/{run_id}/stop", status_code=202, summary="Stop: write a checkpoint and end")
-def post_stop(parts: PartsOf, run_id: str) -> RunView:
+@router.post(
+    "/runs/{run_id}/stop",
+    status_code=202,
+    operation_id="stop_run",
+    summary="Stop: write a checkpoint and end",
+    responses=may_answer(404, 409),
+)
+def post_stop(parts: PartsOf, run_id: RunId) -> RunView:
+    """The run ends; it can be resumed later from its checkpoint."""
     return _command(parts, stop_run, run_id)
 
 
-@router.post("/runs/{run_id}/clone", status_code=202, summary="Launch a new run with the same configuration")
-def post_clone(parts: PartsOf, once: OnceOf, run_id: str, response: Response) -> RunView:
+@router.post(
+    "/runs/{run_id}/clone",
+    status_code=202,
+    operation_id="clone_run",
+    summary="Launch a new run with the same configuration",
+    responses=may_answer(404, 409),
+)
+def post_clone(parts: PartsOf, once: OnceOf, run_id: RunId, response: Response) -> RunView:
+    """It begins from the first step, whatever became of the original."""
     with parts.database.write() as session:
         run = once.find(session, Run, None)
         if run is None:
@@ -163,41 +212,79 @@ def post_clone(parts: PartsOf, once: OnceOf, run_id: str, response: Response) ->
     return view
 
 
-@router.get("/runs/{run_id}/events", summary="The history of a run, oldest first")
-def get_events(database: DatabaseOf, run_id: str) -> EventList:
+@router.get(
+    "/runs/{run_id}/events", operation_id="list_events", summary="The history of a run", responses=may_answer(404)
+)
+def get_events(database: DatabaseOf, run_id: RunId, query: Annotated[EventQuery, Query()]) -> EventList:
+    """Changes of status, wishes, notices, and where a curve went back to an earlier step."""
     with database.read() as session:
-        return EventList(items=list_events(session, run_id))
+        newest_first = query.sort.startswith("-")
+        events, following = list_events(
+            session, run_id, newest_first=newest_first, cursor=query.cursor, limit=query.limit
+        )
+    return EventList(items=events, next=following)
 
 
-@router.get("/runs/{run_id}/logs", summary="Log lines; without `after` the last ones")
+@router.get(
+    "/runs/{run_id}/logs",
+    operation_id="list_log_lines",
+    summary="Log lines; without `after` the last ones",
+    responses=may_answer(404),
+)
 def get_logs(
     database: DatabaseOf,
-    run_id: str,
-    after: Annotated[int | None, Query(ge=0, le=LARGEST_NUMBER)] = None,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    run_id: RunId,
+    after: Annotated[
+        int | None, Query(ge=0, le=LARGEST_INTEGER, description="`next` of the page before; 0 for the first lines.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=5000, description="How many at most.")] = 1000,
 ) -> LogPage:
+    """What the training printed. `next` leads on, whether there are more lines yet or not."""
     with database.read() as session:
         lines = list_logs(session, run_id, after=after, limit=limit)
     return LogPage(items=lines, next=lines[-1].seq if lines else after)
 
 
-@router.get("/runs/{run_id}/checkpoints", summary="Checkpoints, newest first")
-def get_checkpoints(database: DatabaseOf, run_id: str) -> CheckpointList:
+@router.get(
+    "/runs/{run_id}/checkpoints",
+    operation_id="list_checkpoints",
+    summary="Checkpoints, newest first",
+    responses=may_answer(404),
+)
+def get_checkpoints(database: DatabaseOf, run_id: RunId, query: Annotated[PageQuery, Query()]) -> CheckpointList:
+    """Those from which the run can go on: the last ones and the best."""
     with database.read() as session:
-        return CheckpointList(items=list_checkpoints(session, run_id))
+        checkpoints, following = list_checkpoints(session, run_id, cursor=query.cursor, limit=query.limit)
+    return CheckpointList(items=checkpoints, next=following)
 
 
-@router.get("/runs/{run_id}/checkpoints/{checkpoint_id}/file", summary="Download a checkpoint")
-def get_checkpoint_file(parts: PartsOf, run_id: str, checkpoint_id: str) -> FileResponse:
+@router.get(
+    "/runs/{run_id}/checkpoints/{checkpoint_id}/file",
+    operation_id="download_checkpoint",
+    summary="Download a checkpoint",
+    response_class=Download,
+    responses=may_answer(400, 404, 409, 416)
+    | described_file("application/octet-stream", "The file as training wrote it.")
+    | described_file("application/octet-stream", "The part that the Range header asked for.", status=206),
+)
+def get_checkpoint_file(
+    parts: PartsOf,
+    run_id: RunId,
+    checkpoint_id: Annotated[str, Path(description="The `id` of one of its checkpoints.", examples=["7"])],
+) -> Download:
+    """Answers 409 where the storage that holds it is not mounted on the machine of the service. A download that broke
+    off can go on with the header `Range: bytes=FIRST-`."""
     with parts.database.read() as session:
         path = checkpoint_path(session, parts.settings.files, run_id=run_id, checkpoint_id=checkpoint_id)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{run_id}-{path.name}")
+    return Download(path, media_type="application/octet-stream", filename=f"{run_id}-{path.name}")
 
 
-@router.get("/queue", summary="Queued runs, in the order in which they are started")
-def get_queue(database: DatabaseOf) -> RunList:
+@router.get("/queue", operation_id="list_queue", summary="Queued runs, in the order in which they are started")
+def get_queue(database: DatabaseOf, query: Annotated[PageQuery, Query()]) -> RunList:
+    """`waiting_for` of each says what it waits for."""
     with database.read() as session:
-        return RunList(items=views_of(session, list_queue(session)))
+        runs, following = list_queue(session, cursor=query.cursor, limit=query.limit)
+        return RunList(items=views_of(session, runs), next=following)
 
 
 def _command(parts: Parts, command: Callable[[Session, str], Run], run_id: str) -> RunView:

@@ -12,11 +12,14 @@ router = APIRouter(tags=["workers"])
 
 
 class WorkerList(BaseModel):
+    """All that were heard within a day."""
+
     items: list[WorkerView]
-    next: str | None = None
+    next: None = None
 
 
-@router.get("/workers", summary="Workers, those that live first")
-def workers(database: DatabaseOf) -> WorkerList:
+@router.get("/workers", operation_id="list_workers", summary="Workers, those that live first")
+def get_workers(database: DatabaseOf) -> WorkerList:
+    """As each last said of itself."""
     with database.read() as session:
         return WorkerList(items=list_workers(session))

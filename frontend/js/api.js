@@ -99,7 +99,7 @@ export const api = {
 
   metrics: (id, query, signal) => request("GET", `/runs/${at(id)}/metrics`, { query, signal }),
   logs: (id, query, signal) => request("GET", `/runs/${at(id)}/logs`, { query, signal }),
-  events: (id, signal) => request("GET", `/runs/${at(id)}/events`, { signal }),
+  events: (id, query, signal) => request("GET", `/runs/${at(id)}/events`, { query, signal }),
   checkpoints: (id, signal) => request("GET", `/runs/${at(id)}/checkpoints`, { signal }),
 
   comparisons: (query, signal) => request("GET", "/comparisons", { query, signal }),

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from backend.compare.routes import MOST_COMPARED
 from backend.runs.inputs import MAX_NAME
-from backend.runs.pages import parse_sort
+from backend.runs.orders import order_of_runs
 from backend.runs.queries import RunQuery
 from tests.frontend.conftest import Run
 from worker.contract.config import GROUPS, RunConfig
@@ -155,8 +155,8 @@ def test_the_page_asks_for_no_more_at_once_than_the_service_gives(run: Run) -> N
 
 def test_the_service_can_sort_by_every_column_of_the_list(run: Run) -> None:
     for name in run("run-list", "m => m.SORTS"):
-        parse_sort(name)
-        parse_sort(f"-{name}")
+        order_of_runs(name)
+        order_of_runs(f"-{name}")
 
 
 def test_the_page_names_the_same_limits_of_seeds(run: Run) -> None:

@@ -28,6 +28,9 @@ _NOT_PLAIN = re.compile("[^\x20-\x7e]")
 _BEGIN_FORMULAS = frozenset("=+-@\t\r\n＝＋－＠")
 
 LINE_BREAKS_AND_TABS = "\n\r\t"
+#: The rule for a name as JSON Schema can say it, and the same for a text of several lines.
+LINE_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
+PROSE_PATTERN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
 
 
 def text_fault(text: str, *, allowed: str = "") -> str | None:

@@ -58,7 +58,7 @@ def _escape_what_cannot_be_said() -> None:
     for name in ("stdout", "stderr"):
         # It was closed before the start.
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  for as long as the process lives
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     guard_standard_streams()

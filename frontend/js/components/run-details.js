@@ -2,6 +2,8 @@ import { fill } from "../html.js";
 import { configTable } from "./config-table.js";
 import { checkpoints, history } from "./run-records.js";
 
+const NEWEST_EVENTS = { sort: "-at", limit: 500 };
+
 /** The configuration, which never changes, and the machine that trains it, which may. `update(run)` shows it. */
 export function createConfig(node, { api, toasts, signal }) {
   const schema = api.schema(signal);
@@ -22,9 +24,9 @@ export function createConfig(node, { api, toasts, signal }) {
 export function createRecords(places, { api, signal }, id) {
   let known = null;
   async function fetchFor(now) {
-    const [events, saved] = await Promise.all([api.events(id, signal), api.checkpoints(id, signal)]);
+    const [events, saved] = await Promise.all([api.events(id, NEWEST_EVENTS, signal), api.checkpoints(id, signal)]);
     if (now !== known) return;
-    fill(places.history, history(events.items));
+    fill(places.history, history(events.items, { isWhole: events.next === null }));
     fill(places.checkpoints, checkpoints(id, saved.items));
   }
   return {

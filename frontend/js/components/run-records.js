@@ -19,10 +19,11 @@ const historyLine = (event) => html`
     event.attempt > 1 ? html` <span class="unit">attempt ${event.attempt}</span>` : ""
   }</span>${time(event.at)}</li>`;
 
-/** The history of a run, newest first. */
-export function history(events) {
+/** The history of a run, newest first as it comes. */
+export function history(events, { isWhole }) {
   if (!events.length) return html`<p class="hint">Nothing has happened yet.</p>`;
-  return html`<ol class="history" data-testid="history">${[...events].reverse().map(historyLine)}</ol>`;
+  const rest = isWhole ? "" : html`<p class="hint">The newest ${events.length}; the interface has all of them.</p>`;
+  return html`<ol class="history" data-testid="history">${events.map(historyLine)}</ol>${rest}`;
 }
 
 const checkpointLine = (runId) => (checkpoint) => html`

@@ -1,0 +1,74 @@
+"""What each address of the interface answers to: HEAD where it answers to GET, OPTIONS, and its other methods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import anyio
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute, compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.problems import problem
+
+
+@dataclass(frozen=True)
+class _Address:
+    pattern: re.Pattern[str]
+    is_literal: bool
+    methods: frozenset[str]
+
+
+class Methods:
+    """ASGI middleware. Routes know their own method alone, and the router would name those of the first one only."""
+
+    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute], prefix: str) -> None:
+        self._app = app
+        self._addresses = [_address(route, prefix) for route in routes if isinstance(route, APIRoute)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = self._allowed(scope["path"]) if scope["type"] == "http" else None
+        if not allowed:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"]
+        if method == "OPTIONS":
+            await Response(status_code=204, headers={"Allow": _listed(allowed)})(scope, receive, send)
+        elif method not in allowed:
+            detail = f"{scope['path']} does not answer to {method}; it does to {_listed(allowed)}."
+            await problem(405, detail, headers={"Allow": _listed(allowed)})(scope, receive, send)
+        elif method == "HEAD":
+            await self._head(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _allowed(self, path: str) -> frozenset[str]:
+        found = [address for address in self._addresses if address.pattern.fullmatch(path)]
+        # /runs/check is an address of its own, although it looks like that of a run.
+        exact = [address for address in found if address.is_literal] or found
+        methods = frozenset().union(*(address.methods for address in exact))
+        return methods | {"OPTIONS", *(["HEAD"] if "GET" in methods else [])} if methods else methods
+
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What GET would begin with. Its content is not made: a file may be large, and a stream never ends."""
+        with anyio.CancelScope() as answering:
+
+            async def begin(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    answering.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, begin)
+
+
+def _address(route: APIRoute, prefix: str) -> _Address:
+    pattern, _, convertors = compile_path(prefix + route.path)
+    return _Address(pattern, is_literal=not convertors, methods=frozenset(route.methods or ()))
+
+
+def _listed(methods: Iterable[str]) -> str:
+    return ", ".join(sorted(methods))
