@@ -6,16 +6,19 @@ import logging
 import os
 import socket
 import sys
+import time
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import create_app
+from backend.connections.admission import Admission
 from backend.connections.kernel import find_lookup
-from backend.connections.protocol import PeerProtocol
+from backend.connections.protocol import GuardedProtocol
 from backend.db.migrate import upgrade
 from backend.errors import ResDropError
 from backend.parts import Parts
@@ -30,11 +33,18 @@ GRACE_SECONDS = 3
 
 
 class Server(uvicorn.Server):
-    """Ends the open streams first when it is to stop, for they would never end by themselves."""
+    """Keeps the connections' deadlines, and ends the open streams first when it is to stop: they never would."""
 
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        now = time.monotonic()
+        for connection in list(self.server_state.connections):
+            cast(GuardedProtocol, connection).keep_deadline(now)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._parts.live.close_streams()
@@ -74,6 +84,7 @@ def with_token(settings: Settings) -> Settings:
 
 
 def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    limits = settings.limits.within_descriptors()
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -81,7 +92,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        http=partial(PeerProtocol, lookup=find_lookup()),  # type: ignore[arg-type]  # called, never looked into
+        http=partial(GuardedProtocol, admission=Admission(limits), lookup=find_lookup()),  # type: ignore[arg-type]
         # It would believe what any program on this machine says of whom it speaks for.
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.connections.limits import ConnectionLimits
 from worker.common.disk import Reserve
 
 DEFAULT_HOME = "~/.resdrop"
@@ -30,6 +31,7 @@ class Settings:
     disk_reserve: Reserve = field(default_factory=Reserve)
     #: Has the account that runs the service show the token too.
     asks_owner: bool = False
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -45,6 +47,7 @@ class Settings:
             disk_reserve=Reserve.from_environment(environment),
             token=_token(environment.get("RESDROP_TOKEN") or None),
             asks_owner=_yes(environment, "RESDROP_ASK_OWNER"),
+            limits=ConnectionLimits.from_environment(environment),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from dataclasses import dataclass
@@ -29,6 +30,15 @@ class Peer:
     uid: int | None = None
     #: The owner, a proxy that was named, or whoever has shown the token.
     is_known: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Whose connections are counted together: an account's, or a network's that one machine may have whole."""
+        if self.uid is not None:
+            return f"account {self.uid}"
+        if ":" in self.address:
+            return str(ipaddress.ip_network((self.address, 64), strict=False))
+        return self.address
 
     @property
     def is_owner(self) -> bool:
