@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run
-from backend.doorbell import Doorbell, spec_of
+from backend.doorbell import Doorbell, Publication, spec_of
 from backend.runs.waiting import may_start
 from worker.contract.messages import RunSpec
 from worker.contract.status import RunStatus
@@ -79,7 +79,7 @@ class Announcer:
             log.warning("the database is away, the controller will announce %s: %s", ", ".join(run_ids), error)
             return
         # Nothing more is tried once Redis has not answered: each try may take seconds.
-        if not all(doorbell.publish_key(run) for run in [*runs, *gone]):
+        if any(doorbell.publish_key(run).publication is Publication.AWAY for run in [*runs, *gone]):
             return
         if all(doorbell.ring(spec) for spec in specs):
             doorbell.wake()

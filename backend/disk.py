@@ -55,9 +55,3 @@ class ServiceDisk:
             except OSError:
                 continue
         return found
-
-
-def findings(disk: ServiceDisk) -> list[str]:
-    """The gravest thing to say, if any."""
-    found = disk.eviction() or disk.no_start() or disk.warning()
-    return [f"{found}; make room there"] if found else []

@@ -7,15 +7,19 @@ that is away, wiped or late loses nothing.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
 import redis
+from pydantic import ValidationError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backend.db.tables import Checkpoint, Run
-from worker.contract import names
+from worker.contract import CONTRACT, names
 from worker.contract.config import RunConfig
-from worker.contract.messages import CheckpointRef, RunKey, RunSpec
+from worker.contract.messages import LAST_REVISION, CheckpointRef, RunKey, RunSpec, WorkerKey
 from worker.contract.rings import write_ring
 from worker.contract.status import Desired
 
@@ -24,24 +28,56 @@ SOCKET_TIMEOUT_SECONDS = 15.0
 RINGS_KEPT = 200
 KEY_LIVES_SECONDS = 7 * 24 * 3600
 
+#: A revision above was never SQL's: what stands there is damaged, or the last word about a run that SQL lacked then.
+GREATEST_REVISION = LAST_REVISION - 1_000_000
+_LONGEST_KEY = 4096
+
 log = logging.getLogger(__name__)
 
 # Only a newer revision replaces what stands, whichever of two writers comes last; the same revision may raise
-# ingested_through, which moves too often to count as one.
-_PUBLISH = """
-local standing = redis.call('GET', KEYS[1])
-if standing then
-  local old, new = cjson.decode(standing), cjson.decode(ARGV[1])
-  if old.revision > new.revision then return 0 end
-  if old.revision == new.revision and old.ingested_through > new.ingested_through then return 0 end
+# ingested_through, which moves too often to count as one. Where what stands is not replaced, it is returned with its
+# hash. What is no key, of whatever type or size, is replaced, and so is what has the hash that is given (ARGV[3]).
+_PUBLISH = f"""
+local kind = redis.call('TYPE', KEYS[1]).ok
+local standing = kind == 'string' and redis.call('STRLEN', KEYS[1]) <= {_LONGEST_KEY} and redis.call('GET', KEYS[1])
+local hash = standing and redis.sha1hex(standing)
+if standing and hash ~= ARGV[3] then
+  local is_json, old = pcall(cjson.decode, standing)
+  local new = cjson.decode(ARGV[1])
+  if is_json and type(old) == 'table' and type(old.revision) == 'number' and old.revision >= new.revision then
+    local is_same = old.desired == new.desired and old.attempt == new.attempt and old.claim_id == new.claim_id
+    local is_further = type(old.ingested_through) == 'number' and old.ingested_through > new.ingested_through
+    if old.revision > new.revision or not is_same or is_further then return {{standing, hash}} end
+  end
 end
+if kind ~= 'none' and kind ~= 'string' then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return 1
+return false
 """
 
 
+class Publication(Enum):
+    """What became of a key."""
+
+    KEPT = "kept"
+    #: Redis takes no writes; whoever holds the run was told through the channel, and is to be told again.
+    TOLD = "told"
+    #: What stands is newer, or as new and another.
+    OUTDONE = "outdone"
+    FAILED = "failed"
+    AWAY = "away"
+
+
+@dataclass(frozen=True)
+class Published:
+    """`standing` is the key that outdid ours."""
+
+    publication: Publication
+    standing: RunKey | None = None
+
+
 class Doorbell:
-    """Raises nothing when Redis is away; `publish_key` and `ring` say False then."""
+    """Raises nothing when Redis is away; what is asked of it says so."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url)
@@ -49,13 +85,52 @@ class Doorbell:
         #: Why every live run is to make way at the moment.
         self.eviction: str | None = None
 
-    def publish_key(self, run: Run) -> bool:
+    def publish_key(self, run: Run) -> Published:
         """Tells the holder of `run` what is wanted; only a newer revision replaces what stands."""
+        key = key_of(run).model_copy(update={"evict": self.eviction}).model_dump_json()
         try:
-            key = key_of(run).model_copy(update={"evict": self.eviction})
-            self._publish(keys=[names.run_key(run.id)], args=[key.model_dump_json(), KEY_LIVES_SECONDS])
+            standing, digest = self._offer(run.id, key)
+            found = _sound_key(standing) if standing is not None else None
+            if standing is not None and found is None:
+                self._offer(run.id, key, in_place_of=digest)
+        except redis.ResponseError as error:
+            return Published(self._tell(run.id, key, error))
         except redis.RedisError as error:
             log.warning("run %s: its key could not be published: %s", run.id, error)
+            return Published(Publication.AWAY)
+        return Published(Publication.OUTDONE, found) if found is not None else Published(Publication.KEPT)
+
+    def _offer(self, run_id: str, key: str, *, in_place_of: str = "") -> tuple[str | None, str]:
+        """What stands, with its hash, where that was not replaced."""
+        answer: Any = self._publish(keys=[names.run_key(run_id)], args=[key, KEY_LIVES_SECONDS, in_place_of])
+        return (answer[0], answer[1]) if answer else (None, "")
+
+    def _tell(self, run_id: str, key: str, error: redis.ResponseError) -> Publication:
+        """What only passes through is taken by a Redis that keeps nothing more."""
+        if refusal_of(error) is None:
+            log.error("run %s: its key could not be published: %s", run_id, error)
+            return Publication.FAILED
+        try:
+            self._redis.publish(names.ORDERS_CHANNEL, key)
+        except redis.RedisError as refusal:
+            log.warning("run %s: its holder could not be told what is wanted: %s", run_id, refusal)
+            return Publication.AWAY
+        return Publication.TOLD
+
+    def publish_last_word(self, run_id: str, *, attempt: int) -> bool:
+        """Ends whoever holds a run that SQL doesn't know: nothing of what it says can be kept."""
+        key = RunKey(run_id=run_id, revision=LAST_REVISION, desired=Desired.STOP, attempt=attempt + 1)
+        return self._set(names.run_key(run_id), key.model_dump_json())
+
+    def publish_worker(self, key: WorkerKey) -> bool:
+        """Tells the starts of a worker which of them has its identity."""
+        return self._set(names.worker_key(key.worker_id), key.model_dump_json())
+
+    def _set(self, name: str, text: str) -> bool:
+        try:
+            self._redis.set(name, text, ex=KEY_LIVES_SECONDS)
+        except redis.RedisError as error:
+            log.warning("%s could not be published: %s", name, error)
             return False
         return True
 
@@ -106,6 +181,35 @@ def connect(redis_url: str) -> redis.Redis:
     )
 
 
+class Refusal(Enum):
+    """Why Redis takes no writes at all, from nobody."""
+
+    FULL = "OOM"
+    DISK = "MISCONF"
+    READ_ONLY = "READONLY"
+    ALONE = "NOREPLICAS"
+
+
+def refusal_of(error: redis.RedisError) -> Refusal | None:
+    """None where the error says something else. Scripts wrap the error of their command on an older server."""
+    if not isinstance(error, redis.ResponseError):
+        return None
+    if isinstance(error, redis.OutOfMemoryError):
+        return Refusal.FULL
+    if isinstance(error, redis.ReadOnlyError):
+        return Refusal.READ_ONLY
+    return next((refusal for refusal in Refusal if refusal.value in str(error)), None)
+
+
+def _sound_key(text: str) -> RunKey | None:
+    """None where `text` is no key that SQL could have had."""
+    try:
+        key = RunKey.model_validate_json(text)
+    except ValidationError:
+        return None
+    return key if key.revision <= GREATEST_REVISION else None
+
+
 def key_of(run: Run) -> RunKey:
     return RunKey(
         run_id=run.id,
@@ -129,4 +233,5 @@ def spec_of(run: Run, checkpoints: list[Checkpoint]) -> RunSpec:
         config=RunConfig.model_validate(run.config),
         checkpoints=references,
         elapsed_seconds=run.elapsed_seconds,
+        contract=CONTRACT,
     )

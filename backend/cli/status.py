@@ -72,12 +72,17 @@ def _tell(home: Home, address: Address, parts: list[dict[str, Any]], service: di
 def _tell_service(service: dict[str, Any]) -> None:
     health = service["health"]
     controller = "alive" if health["controller"]["alive"] else "not heard of"
-    say(f"database {health['database']}, redis {health['redis']}, controller {controller}")
+    states = {name: health[name] if health[name] == "ok" else "not ok" for name in ("database", "redis")}
+    say(f"database {states['database']}, redis {states['redis']}, controller {controller}")
+    for finding in health.get("findings", ()):
+        say(f"{finding['severity']}: {finding['detail']}")
     for worker in service["workers"]:
         alive = "" if worker["alive"] else " (not heard of)"
         held = f", training {', '.join(worker['holding'])}" if worker["holding"] else ""
         devices = ", ".join(worker["devices"])
         say(f"worker {worker['id']} on {worker['host']}{alive}: {devices}; {len(worker['free_devices'])} free{held}")
+        for warning in worker.get("warnings", ()):
+            say(f"  warning: {warning}")
     if service["queue"]:
         say("\nqueue")
         say_runs(service["queue"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from backend.controller.workers import devices_taken
-from backend.db.tables import Attempt, Run
+from backend.db.clock import service_now
+from backend.db.tables import Attempt, Ringing, Run, Worker
 from backend.runs.transitions import change_status
 from backend.runs.waiting import may_start
 from worker.contract.messages import Claim
@@ -25,15 +25,24 @@ def grant(session: Session, run: Run, claim: Claim, *, age_seconds: float) -> No
     """
     if run.attempt != claim.attempt or age_seconds > STALE_AFTER_SECONDS:
         return
+    if not _is_of_worker(session, claim):
+        return
     if run.status != RunStatus.QUEUED or run.desired != Desired.RUN or not may_start(session, run):
         return
     if not change_status(session, run, to=RunStatus.STARTING, by=Actor.CONTROLLER, claim_id=claim.claim_id):
         return
     run.worker_id = claim.worker_id
     run.not_before = None
+    session.execute(delete(Ringing).where(Ringing.run_id == run.id))
     devices_taken(session, run, claim.devices)
     attempt = session.get(Attempt, (run.id, run.attempt))
     if attempt is None:
-        attempt = Attempt(run_id=run.id, attempt=run.attempt, created_at=datetime.now(UTC))
+        attempt = Attempt(run_id=run.id, attempt=run.attempt, created_at=service_now(session))
         session.add(attempt)
     attempt.claim_id = claim.claim_id
+
+
+def _is_of_worker(session: Session, claim: Claim) -> bool:
+    """Another start with the same identity may be a clone's; an earlier version does not say which it is."""
+    worker = session.get(Worker, claim.worker_id)
+    return worker is None or not claim.boot_id or claim.boot_id == worker.boot_id

@@ -13,9 +13,11 @@ from sqlalchemy import select
 from backend.controller.curve_buckets import CurveBuckets
 from backend.controller.disk_guard import DiskGuard
 from backend.controller.housekeeping import prune, write_pulse
-from backend.controller.ingest import DATABASE_AWAY, ingest, parse
+from backend.controller.identities import Identities
+from backend.controller.ingest import DATABASE_AWAY, Outcome, ingest, parse
 from backend.controller.judge import Judge
 from backend.controller.keys import KeyPublisher
+from backend.controller.lost_commits import Told, catch_up, knows
 from backend.controller.ringing import Ringing
 from backend.controller.set_aside import set_aside
 from backend.controller.stream import Entry, MessageStream
@@ -24,8 +26,8 @@ from backend.controller.verdicts import judge_all
 from backend.db.session import Database
 from backend.db.tables import Run
 from backend.disk import ServiceDisk
-from backend.doorbell import Doorbell, connect
-from backend.runs.results import catch_up
+from backend.doorbell import Doorbell, connect, refusal_of
+from backend.runs import results
 from worker.common.disk import Reserve
 from worker.contract.status import RunStatus
 
@@ -70,7 +72,9 @@ class Controller:
         self._judge = Judge(clock)
         self._curve_buckets = CurveBuckets(database)
         self._buckets_timer = Every(BUCKETS_SECONDS, clock)
+        self._identities = Identities(clock)
         self._set_aside = 0
+        self._redis_refuses: str | None = None
         self._round_timer, self._prune_timer = Every(ROUND_SECONDS, clock), Every(PRUNE_SECONDS, clock)
         self._probe_timer, self._look_timer = Every(PROBE_SECONDS, clock), Every(LOOK_SECONDS, clock)
 
@@ -111,6 +115,7 @@ class Controller:
         if reading.own_probe is not None:
             self._beat(probe_sent_at=reading.own_probe)
         self._keys.flush()
+        self._catch_up()
         if self._look_timer.is_due() and self._guard.hold is None:
             self._ringing.look()
         if self._buckets_timer.is_due():
@@ -125,14 +130,16 @@ class Controller:
     def _round(self) -> None:
         """What is done every few seconds whatever happens: the pulse, and keys that Redis may have lost."""
         with self._database.write() as session:
-            write_pulse(session, set_aside=self._set_aside)
-            catch_up(session)
+            write_pulse(session, set_aside=self._set_aside, redis_refuses=self._redis_refuses)
+            results.catch_up(session)
             if self._prune_timer.is_due():
                 prune(session)
         self._set_aside = 0
         with self._database.read() as session:
             live = select(Run).where(Run.status.in_([status for status in RunStatus if status.is_live]))
+            next_ones = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at)
             self._keys.want(session.execute(select(Run).order_by(Run.change.desc()).limit(RECENT_RUNS)).scalars())
+            self._keys.want(session.execute(next_ones.limit(RECENT_RUNS)).scalars())
             self._keys.want(session.execute(live).scalars())
 
     def _probe(self) -> None:
@@ -143,17 +150,21 @@ class Controller:
             return
         try:
             self._stream.send_probe(at=self._clock())
-        except redis.RedisError:
+            self._note_refusal(None)
+        except redis.RedisError as error:
             # A Redis that is full takes nothing new, and has to be read all the more.
-            self._judge.excuse()
+            self._excuse()
+            self._note_refusal(str(error) if refusal_of(error) else None)
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
         parsed = [parse(entry) for entry in entries]
         while parsed:
-            outcome = ingest(self._database, parsed)
+            outcome = ingest(self._database, parsed, self._identities)
             self._judge.hear(outcome.heard)
+            self._judge.end(outcome.ended)
             self._keys.want(outcome.runs.values())
             self._curve_buckets.want(outcome.runs)
+            self._answer_strangers(outcome)
             self._set_aside += outcome.set_aside
             if outcome.rings:
                 self._urge()
@@ -163,6 +174,41 @@ class Controller:
             self._doorbell.wake()
             parsed = parsed[len(outcome.entries) :]
 
+    def _answer_strangers(self, outcome: Outcome) -> None:
+        """Whoever trains what SQL doesn't have ends; whoever asks whether a worker's identity is its own is told."""
+        for run_id, attempt in outcome.unknown.items():
+            self._doorbell.publish_last_word(run_id, attempt=attempt)
+        for key in outcome.workers.values():
+            self._doorbell.publish_worker(key)
+
+    def _catch_up(self) -> None:
+        """Where a key in Redis outdid SQL's, either SQL has moved on since it was read, or it has lost something."""
+        outdone = self._keys.take_outdone()
+        for key in outdone:
+            with self._database.read() as session:
+                run = session.get(Run, key.run_id)
+                is_known = run is None or knows(session, run, Told.by_key(key))
+            if not is_known:
+                with self._database.write() as session:
+                    run = session.get_one(Run, key.run_id)
+                    catch_up(session, run, Told.by_key(key))
+                self._doorbell.wake()
+                self._urge()
+            if run is not None:
+                self._keys.want([run])
+        if outdone:
+            self._keys.flush()
+
+    def _note_refusal(self, why: str | None) -> None:
+        """Tells with the next round, which comes at once, whether Redis takes writes."""
+        if why != self._redis_refuses:
+            self._redis_refuses = why
+            self._round_timer.hurry()
+
+    def _excuse(self) -> None:
+        self._judge.excuse()
+        self._identities.excuse()
+
     def _note_displaced(self, what: str) -> None:
         log.warning("%s", what)
         with self._database.write() as session:
@@ -170,7 +216,8 @@ class Controller:
         self._set_aside += 1
 
     def _beat(self, *, probe_sent_at: float) -> None:
-        self._judge.beat()
+        if self._judge.beat():
+            self._identities.excuse()
         forced = judge_all(self._database, self._judge, at=probe_sent_at)
         if forced:
             self._keys.want(forced)
@@ -182,7 +229,7 @@ class Controller:
         self._look_timer.hurry()
 
     def _note_failure(self, error: Exception, failures: int) -> None:
-        self._judge.excuse()
+        self._excuse()
         if not isinstance(error, AWAY):
             log.exception("a turn failed; trying again")
         elif failures == 0:
@@ -190,7 +237,7 @@ class Controller:
 
     def _recover(self) -> None:
         log.info("Redis and the database are back")
-        self._judge.excuse()
+        self._excuse()
         self._round_timer.hurry()
         self._urge()
 

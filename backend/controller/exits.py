@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from backend.db.clock import service_now
 from backend.db.tables import Run
 from backend.runs.transitions import change_status
 from worker.contract.status import Actor, Desired, RunStatus
@@ -40,7 +41,7 @@ def crash(session: Session, run: Run, *, by: Actor, reason: str, log_tail: Seque
         change_status(session, run, to=RunStatus.FAILED, by=by, reason=with_log(text, log_tail))
     else:
         leave(session, run, by=by, reason=reason)
-        run.not_before = datetime.now(UTC) + timedelta(seconds=BACKOFF_SECONDS[run.crashes])
+        run.not_before = service_now(session) + timedelta(seconds=BACKOFF_SECONDS[run.crashes])
 
 
 def with_log(reason: str, log_tail: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.controller.exits import crash, leave
 from backend.db.changes import note_change
+from backend.db.clock import service_now
 from backend.db.tables import Attempt, Checkpoint, LogLine, Run, RunEvent
 from backend.metrics.ingest import rewind, store_points
 from backend.runs.results import note_start
@@ -63,7 +64,7 @@ def _started(speaker: Speaker, message: Started) -> None:
     speaker.attempt.started_step = message.step
     if rewind(session, run, attempt=message.attempt, step=message.step):
         note_change(session, "rewound", run.id, {"step": message.step})
-        _record(speaker, kind="rewound", text=f"went back to step {message.step}", at=message.at)
+        _record(speaker, kind="rewound", text=f"went back to step {message.step}")
     _drop_later_checkpoints(speaker, message)
     note_start(session, run, message)
     if not speaker.is_current:
@@ -91,7 +92,7 @@ def _checkpoint_saved(speaker: Speaker, message: CheckpointSaved) -> None:
     session, run = speaker.session, speaker.run
     if _is_superseded(speaker, message.step):
         return
-    saved = _remembered(message)
+    saved = _remembered(message, at=service_now(session))
     saved.best = message.best and not _newer_best(speaker)
     if saved.best:
         session.execute(update(Checkpoint).where(Checkpoint.run_id == run.id).values(best=False))
@@ -102,9 +103,9 @@ def _checkpoint_saved(speaker: Speaker, message: CheckpointSaved) -> None:
     run.change = note_change(session, "run", run.id)
 
 
-def _remembered(message: CheckpointSaved) -> Checkpoint:
+def _remembered(message: CheckpointSaved, *, at: datetime) -> Checkpoint:
     told = {"run_id", "attempt", "root_id", "path", "step", "epoch", "elapsed_seconds", "size_bytes", "sha256"}
-    return Checkpoint(created_at=message.at, **message.model_dump(include=told))
+    return Checkpoint(created_at=at, **message.model_dump(include=told))
 
 
 def _is_superseded(speaker: Speaker, step: int) -> bool:
@@ -137,7 +138,7 @@ def _log(speaker: Speaker, message: LogLines) -> None:
     """Past the session, as with points; housekeeping removes the oldest lines."""
     if not message.lines:
         return
-    same = {"run_id": speaker.run.id, "attempt": message.attempt, "at": message.at}
+    same = {"run_id": speaker.run.id, "attempt": message.attempt, "at": service_now(speaker.session)}
     connection = speaker.session.connection()
     before = connection.execute(_LAST_LINE).scalar_one()
     connection.execute(insert(LogLine), [same | {"line": line[:_LINE_LENGTH]} for line in message.lines])
@@ -146,7 +147,7 @@ def _log(speaker: Speaker, message: LogLines) -> None:
 
 
 def _notice(speaker: Speaker, message: Notice) -> None:
-    _record(speaker, kind="notice", text=message.text, at=message.at)
+    _record(speaker, kind="notice", text=message.text)
     speaker.run.change = note_change(speaker.session, "run", speaker.run.id)
 
 
@@ -189,8 +190,9 @@ def _show_step(run: Run, step: int) -> None:
         run.epoch = step / run.steps_per_epoch
 
 
-def _record(speaker: Speaker, *, kind: str, text: str, at: datetime) -> None:
-    event = RunEvent(run_id=speaker.run.id, at=at.astimezone(UTC), attempt=speaker.attempt.attempt, kind=kind)
+def _record(speaker: Speaker, *, kind: str, text: str) -> None:
+    """Dated by the service, as all events are: its order is not to depend on a worker's clock."""
+    event = RunEvent(run_id=speaker.run.id, at=service_now(speaker.session), attempt=speaker.attempt.attempt, kind=kind)
     event.text = text
     speaker.session.add(event)
 

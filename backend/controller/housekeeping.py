@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db.changes import current_change
+from backend.db.clock import service_now
 from backend.db.tables import Change, ControllerPulse, IdempotencyKey, LogLine, Worker
 
 #: A page that was away for more changes than these loads its view anew.
@@ -18,20 +19,21 @@ KEPT_FOR = timedelta(days=1)
 _PULSE_ID = 1
 
 
-def write_pulse(session: Session, *, set_aside: int) -> None:
-    """Says that a round is finished, and how many more messages were set aside meanwhile."""
+def write_pulse(session: Session, *, set_aside: int, redis_refuses: str | None) -> None:
+    """Says that a round is finished, how many more messages were set aside meanwhile, and why Redis takes no writes."""
     pulse = session.get(ControllerPulse, _PULSE_ID)
     if pulse is None:
         pulse = ControllerPulse(id=_PULSE_ID, set_aside=0)
         session.add(pulse)
-    pulse.seen_at = datetime.now(UTC)
+    pulse.seen_at = service_now(session)
     pulse.set_aside += set_aside
+    pulse.redis_refuses = redis_refuses
 
 
 def prune(session: Session) -> None:
     """Runs now and then; nothing that a page shows at the moment is taken from it."""
     session.execute(delete(Change).where(Change.number <= current_change(session) - CHANGES_KEPT))
-    yesterday = datetime.now(UTC) - KEPT_FOR
+    yesterday = service_now(session) - KEPT_FOR
     session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < yesterday))
     _prune_logs(session)
     session.execute(delete(Worker).where(Worker.gone.is_(True), Worker.seen_at < yesterday))

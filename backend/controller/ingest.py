@@ -19,8 +19,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.controller.claims import grant
-from backend.controller.disk_guard import note_storage
 from backend.controller.handlers import Speaker, handle
+from backend.controller.identities import Identities
+from backend.controller.judge import Boot
+from backend.controller.lost_commits import Told, catch_up, knows
+from backend.controller.refusals import note_refusal
 from backend.controller.set_aside import set_aside
 from backend.controller.stream import Entry
 from backend.controller.workers import devices_freed, worker_gone, worker_seen
@@ -30,6 +33,7 @@ from backend.runs.results import refresh
 from worker.contract.messages import (
     MESSAGE,
     Claim,
+    Held,
     Message,
     MetricBatch,
     Point,
@@ -37,6 +41,7 @@ from worker.contract.messages import (
     Sequenced,
     Started,
     WorkerGone,
+    WorkerKey,
     WorkerSeen,
 )
 from worker.contract.names import metric_name_fault
@@ -84,6 +89,12 @@ class Outcome:
     #: A device may have become free, or a run be queued: look at once for what can be rung.
     rings: bool = False
     set_aside: int = 0
+    #: Which start has the identity of a worker, to be told to those that ask.
+    workers: dict[str, WorkerKey] = field(default_factory=dict)
+    #: Starts of workers of which nothing lives any more.
+    ended: list[Boot] = field(default_factory=list)
+    #: Runs that SQL doesn't have, with the latest attempt that speaks for each.
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Outcome) -> None:
         self.entries += other.entries
@@ -91,23 +102,30 @@ class Outcome:
         self.heard += other.heard
         self.rings = self.rings or other.rings
         self.set_aside += other.set_aside
+        self.workers |= other.workers
+        self.ended += other.ended
+        for run_id, attempt in other.unknown.items():
+            self.note_unknown(run_id, attempt)
+
+    def note_unknown(self, run_id: str, attempt: int) -> None:
+        self.unknown[run_id] = max(attempt, self.unknown.get(run_id, 0))
 
 
-def ingest(database: Database, parsed: Sequence[Parsed]) -> Outcome:
+def ingest(database: Database, parsed: Sequence[Parsed], identities: Identities) -> Outcome:
     """Commits the first of what was parsed, at least one, as many as a short transaction takes.
 
     Raises one of DATABASE_AWAY when the database is; nothing was committed then that would not be recognised when it
     comes again.
     """
     try:
-        return _commit(database, parsed)
+        return _commit(database, parsed, identities)
     except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one message causes, the others have to come through
         log.warning("a message among %d was refused (%s); taking them one by one", len(parsed), error)
     outcome = Outcome()
     for item in parsed:
-        outcome.add(_commit_alone(database, item))
+        outcome.add(_commit_alone(database, item, identities))
     return outcome
 
 
@@ -125,14 +143,15 @@ def parse(entry: Entry) -> Parsed:
         return Parsed(entry, None, why)
 
 
-def _commit_alone(database: Database, item: Parsed) -> Outcome:
+def _commit_alone(database: Database, item: Parsed, identities: Identities) -> Outcome:
     try:
-        return _commit(database, [item])
+        return _commit(database, [item], identities)
     except DATABASE_AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - it is set aside for a person to look at
         log.warning("entry %s is set aside: %s", item.entry.id, error)
-        return _commit(database, [Parsed(item.entry, _envelope(item.message), f"{type(error).__name__}: {error}")])
+        refused = Parsed(item.entry, _envelope(item.message), f"{type(error).__name__}: {error}")
+        return _commit(database, [refused], identities)
 
 
 def _envelope(message: Message | Unreadable | None) -> Unreadable | None:
@@ -141,9 +160,9 @@ def _envelope(message: Message | Unreadable | None) -> Unreadable | None:
     return Unreadable.model_validate(message, from_attributes=True)
 
 
-def _commit(database: Database, parsed: Sequence[Parsed]) -> Outcome:
+def _commit(database: Database, parsed: Sequence[Parsed], identities: Identities) -> Outcome:
     with database.write() as session:
-        batch = _Batch(session, parsed)
+        batch = _Batch(session, parsed, identities)
         until = time.monotonic() + TRANSACTION_SECONDS
         for index, item in enumerate(parsed):
             # A page is told of a transaction's rewind before its points, so points before a rewind need their own.
@@ -164,13 +183,22 @@ def _element_of(entry: Entry, message: RingRefused) -> Entry:
     return Entry(entry.id, message.ring)
 
 
+def _runs_of(message: Message | Unreadable | None) -> list[str]:
+    if isinstance(message, WorkerSeen):
+        return [held.run_id for held in message.holding]
+    if isinstance(message, RingRefused):
+        return [message.run_id] if message.run_id is not None else []
+    return [message.run_id] if isinstance(message, Claim | Sequenced | Unreadable) else []
+
+
 class _Batch:
     """One transaction, with all the runs that its messages speak of."""
 
-    def __init__(self, session: Session, parsed: Sequence[Parsed]) -> None:
+    def __init__(self, session: Session, parsed: Sequence[Parsed], identities: Identities) -> None:
         self._session = session
+        self._identities = identities
         self.outcome = Outcome()
-        ids = {item.message.run_id for item in parsed if isinstance(item.message, Claim | Sequenced | Unreadable)}
+        ids = {run_id for item in parsed for run_id in _runs_of(item.message)}
         found = session.execute(select(Run).where(Run.id.in_(ids))).scalars() if ids else ()
         self._runs = {run.id: run for run in found}
         self._attempts: dict[tuple[str, int], Attempt] = {}
@@ -179,20 +207,53 @@ class _Batch:
         message = item.message
         self.outcome.entries.append(item.entry.id)
         if isinstance(message, WorkerSeen):
-            self.outcome.rings |= worker_seen(self._session, message)
-            self.outcome.rings |= note_storage(self._session, message)
-            self.outcome.heard.append(message)
+            self._take_sign_of_life(item, message)
         elif isinstance(message, WorkerGone):
             worker_gone(self._session, message)
             self.outcome.heard.append(message)
         elif isinstance(message, RingRefused):
-            self._set_aside(Parsed(_element_of(item.entry, message), None), f"in the queue of rings: {message.why}")
+            self._take_refusal(item, message)
         elif message is None:
             self._set_aside(item, item.why)
         elif message.run_id not in self._runs:
             self._set_aside(item, item.why or f"there is no run {message.run_id}")
+            self.outcome.note_unknown(message.run_id, message.attempt)
         else:
             self._take_of_run(item, message, self._runs[message.run_id])
+
+    def _take_sign_of_life(self, item: Parsed, message: WorkerSeen) -> None:
+        seen = worker_seen(self._session, message, self._identities, age_seconds=item.entry.age_seconds)
+        self.outcome.rings |= seen.rings
+        self.outcome.heard.append(message)
+        if seen.key is not None:
+            self.outcome.workers[message.worker_id] = seen.key
+        if seen.ended_boot is not None:
+            self.outcome.ended.append(Boot(message.worker_id, seen.ended_boot))
+        for held in message.holding:
+            self._take_holding(held)
+
+    def _take_holding(self, held: Held) -> None:
+        """Whoever trains what SQL knows otherwise is told so; whoever was told more than SQL knows proves a loss."""
+        if not held.is_granted:
+            return
+        run = self._runs.get(held.run_id)
+        if run is None:
+            self.outcome.note_unknown(held.run_id, held.attempt)
+            return
+        told = Told.by_holding(held)
+        if not knows(self._session, run, told):
+            catch_up(self._session, run, told)
+            self.outcome.rings = True
+        if (run.attempt, run.claim_id) != (held.attempt, held.claim_id):
+            self.outcome.runs[run.id] = run
+
+    def _take_refusal(self, item: Parsed, message: RingRefused) -> None:
+        run = self._runs.get(message.run_id or "")
+        if run is not None:
+            note_refusal(self._session, run, message)
+            return
+        element = Entry(item.entry.id, message.ring)
+        self._set_aside(Parsed(element, None), f"in the queue of rings: {message.why}")
 
     def _take_of_run(self, item: Parsed, message: Claim | Sequenced | Unreadable, run: Run) -> None:
         self.outcome.runs[run.id] = run

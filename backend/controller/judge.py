@@ -15,7 +15,7 @@ SILENCE_SECONDS = 30.0
 #: A longer time between two probes that came back means that somebody was away.
 AWAY_AFTER_SECONDS = 6.0
 #: A worker that starts anew says first what its previous boot left unsaid.
-REBOOT_SECONDS = 2.0
+REBOOT_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Judge:
         self._last_beat = clock()
         self._heard: dict[Holder, float] = {}
         self._workers: dict[str, float] = {}
-        self._current: dict[str, Boot] = {}
         self._boot_of: dict[Holder, Boot] = {}
         #: From when on what such a boot held is lost.
         self._ended: dict[Boot, float] = {}
@@ -61,23 +60,26 @@ class Judge:
             elif not isinstance(message, RingRefused):
                 self._heard[Holder(message.run_id, message.attempt, message.claim_id)] = self._clock()
 
+    def end(self, boots: Iterable[Boot]) -> None:
+        """Another start has begun in the place of each of them: nothing of them lives any more."""
+        for boot in boots:
+            self._ended.setdefault(boot, self._clock() + REBOOT_SECONDS)
+
     def _hear_worker(self, message: WorkerSeen) -> None:
         now = self._clock()
         boot = Boot(message.worker_id, message.boot_id)
-        before = self._current.get(message.worker_id, boot)
-        if before != boot:
-            self._ended.setdefault(before, now + REBOOT_SECONDS)
-        self._current[message.worker_id] = boot
         self._workers[message.worker_id] = now
         for holder in map(_holder, message.holding):
             self._heard[holder] = now
             self._boot_of[holder] = boot
 
-    def beat(self) -> None:
-        """A probe came back and what came before it is committed."""
-        if self._clock() - self._last_beat > AWAY_AFTER_SECONDS:
+    def beat(self) -> bool:
+        """A probe came back and what came before it is committed. Was somebody away until now?"""
+        was_away = self._clock() - self._last_beat > AWAY_AFTER_SECONDS
+        if was_away:
             self.excuse()
         self._last_beat = self._clock()
+        return was_away
 
     def lost(self, live: Collection[Holder], *, at: float) -> dict[Holder, str]:
         """Those of `live` whose worker is gone, and why; `at` is when the probe was sent that came back."""

@@ -1,19 +1,29 @@
-"""Which queued runs are rung: the oldest, as many as there are free devices that suit them."""
+"""Which queued runs are rung: the oldest, as many as there are free devices that suit them.
+
+A run whose rings nobody answers is passed over for a while that grows, so that it does not hold the devices from
+others. A worker that refused a run is not counted on for it.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from backend.controller.refusals import ringing_of
 from backend.controller.timer import Every
+from backend.db import tables
+from backend.db.changes import note_change
+from backend.db.clock import service_now
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker, WorkerStorage
 from backend.doorbell import Doorbell, spec_of
+from backend.runs.waiting import has_refused
 from backend.workers.storage import lack_of_storage
 from worker.contract.config import RunConfig
 from worker.contract.devices import choose_devices
@@ -21,13 +31,29 @@ from worker.contract.messages import RunSpec
 from worker.contract.status import Desired, RunStatus
 
 RING_EVERY_SECONDS = 5.0
+#: Whatever is urgent: a device that becomes free because a ring came to nothing must not ring for the same run at once.
+RING_AT_MOST_EVERY_SECONDS = 1.0
 #: The API rings what it queues; only when nothing came of that is it rung from here.
 LEFT_TO_THE_API = timedelta(seconds=2)
 #: A worker that was not heard for longer is not counted on.
 WORKER_FRESH = timedelta(seconds=10)
+#: So many rings without a claim, and the run is passed over; one more ring after each pause.
+RINGS_BEFORE_PASSING = 3
+#: Rings further apart are not counted together: meanwhile the device was another run's.
+COUNTED_WITHIN_SECONDS = 20.0
+PASSED_OVER_SECONDS = (10, 20, 40, 80, 160, 300)
 _LOOKED_AT = 200
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Rung:
+    """Rings of one attempt: when the last was sent, how many that were given time came to nothing, since when."""
+
+    at: float
+    counted_at: float
+    count: int = 1
 
 
 class Ringing:
@@ -37,7 +63,8 @@ class Ringing:
         self._database = database
         self._doorbell = doorbell
         self._clock = clock
-        self._rung: dict[tuple[str, int], float] = {}
+        self._rung: dict[tuple[str, int], _Rung] = {}
+        self._first_seen: dict[tuple[str, int], float] = {}
         self._invalid: set[str] = set()
         self._take_back_timer = Every(RING_EVERY_SECONDS, clock)
         self._urged = True
@@ -51,31 +78,88 @@ class Ringing:
         with self._database.read() as session:
             workers = _fresh_workers(session)
             chosen = self._choose(session, workers)
-            specs = [_spec(session, run) for run in chosen if self._urged or self._is_due(run)]
+            self._forget_the_old(chosen)
+            now = service_now(session)
+            unanswered = [run for run in chosen if self._is_unanswered(session, run)]
+            due = [run for run in chosen if run not in unanswered and self._is_due(run, now)]
+            specs = [_spec(session, run) for run in due]
         self._urged = False
         if not workers and self._take_back_timer.is_due():
             # Whoever comes is rung anew, in the order of the queue and of what is still wanted then.
             self._doorbell.take_back_rings()
-        kept = {(run.id, run.attempt) for run in chosen}
-        self._rung = {rung: at for rung, at in self._rung.items() if rung in kept}
+        if unanswered:
+            self._pass_over(unanswered)
+        self._ring(specs)
+
+    def _ring(self, specs: Sequence[RunSpec]) -> None:
         for spec in specs:
-            self._rung[(spec.run_id, spec.attempt)] = self._clock()
             if not self._doorbell.ring(spec):
                 return
+            self._note_rung(spec)
             log.info("run %s: attempt %d is rung", spec.run_id, spec.attempt)
 
-    def _is_due(self, run: Run) -> bool:
-        rung_at = self._rung.get((run.id, run.attempt))
-        if rung_at is None:
-            return datetime.now(UTC) - run.queued_at >= LEFT_TO_THE_API
-        return self._clock() - rung_at >= RING_EVERY_SECONDS
+    def _note_rung(self, spec: RunSpec) -> None:
+        now = self._clock()
+        rung = self._rung.setdefault((spec.run_id, spec.attempt), _Rung(now, now))
+        rung.at = now
+        if now - rung.counted_at >= RING_EVERY_SECONDS:
+            rung.counted_at, rung.count = now, rung.count + 1
+
+    def _forget_the_old(self, chosen: Sequence[Run]) -> None:
+        """A run that is not chosen at the moment is remembered: its own ring may have taken the device."""
+        now = self._clock()
+        self._rung = {attempt: rung for attempt, rung in self._rung.items() if now - rung.at < COUNTED_WITHIN_SECONDS}
+        self._first_seen = {(run.id, run.attempt): self._seen_since(run) for run in chosen}
+
+    def _seen_since(self, run: Run) -> float:
+        return self._first_seen.get((run.id, run.attempt), self._clock())
+
+    def _is_due(self, run: Run, now: datetime) -> bool:
+        rung = self._rung.get((run.id, run.attempt))
+        if rung is None:
+            # By its own clock as well, should the API's be ahead.
+            seen_for = timedelta(seconds=self._clock() - self._seen_since(run))
+            is_old = max(now - run.queued_at, seen_for) >= LEFT_TO_THE_API
+            return self._urged or is_old
+        pause = RING_AT_MOST_EVERY_SECONDS if self._urged else RING_EVERY_SECONDS
+        return self._clock() - rung.at >= pause
+
+    def _is_unanswered(self, session: Session, run: Run) -> bool:
+        """Has the last of its rings been given time, and nobody claimed?"""
+        rung = self._rung.get((run.id, run.attempt))
+        if rung is None or self._clock() - rung.counted_at < RING_EVERY_SECONDS:
+            return False
+        note = session.get(tables.Ringing, run.id)
+        was_passed_over = note is not None and note.attempt == run.attempt and note.unanswered > 0
+        return rung.count >= (1 if was_passed_over else RINGS_BEFORE_PASSING)
+
+    def _pass_over(self, runs: Sequence[Run]) -> None:
+        with self._database.write() as session:
+            for run in runs:
+                self._pass_one_over(session, session.get(Run, run.id))
+        for run in runs:
+            del self._rung[(run.id, run.attempt)]
+        # Others may have its device now.
+        self._urged = True
+
+    def _pass_one_over(self, session: Session, run: Run | None) -> None:
+        if run is None or run.status != RunStatus.QUEUED or (run.id, run.attempt) not in self._rung:
+            return
+        note = ringing_of(session, run)
+        times = max(0, note.unanswered - RINGS_BEFORE_PASSING + 1)
+        pause = PASSED_OVER_SECONDS[min(times, len(PASSED_OVER_SECONDS) - 1)]
+        note.unanswered += self._rung[(run.id, run.attempt)].count
+        note.passed_over_until = service_now(session) + timedelta(seconds=pause)
+        run.change = note_change(session, "run", run.id)
+        log.warning("run %s: no answer to %d rings; it is passed over for %d s", run.id, note.unanswered, pause)
 
     def _choose(self, session: Session, workers: Sequence[Worker]) -> list[Run]:
         """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
         free = {worker.id: list(worker.free_devices) for worker in workers}
         chosen: list[Run] = []
-        for run in _startable(session) if any(free.values()) else ():
-            if self._is_valid(run) and _take_device(session, run, workers, free):
+        for run, note in _startable(session) if any(free.values()) else ():
+            willing = [worker for worker in workers if not has_refused(worker, note)]
+            if self._is_valid(run) and _take_device(session, run, willing, free):
                 chosen.append(run)
             if not any(free.values()):
                 break
@@ -93,18 +177,22 @@ class Ringing:
         return True
 
 
-def _startable(session: Session) -> Sequence[Run]:
-    """Queued runs that `may_start`, the oldest first: chosen in SQL, since hundreds may wait for the one before."""
-    previous = aliased(Run)
+def _startable(session: Session) -> Sequence[tuple[Run, tables.Ringing | None]]:
+    """Queued runs that `may_start` and are not passed over, the oldest first, with what came of their rings: chosen in
+    SQL, since hundreds may wait for the one before."""
+    previous, note, now = aliased(Run), tables.Ringing, service_now(session)
     is_free = or_(previous.id.is_(None), previous.status.in_([status for status in RunStatus if status.is_final]))
-    is_rested = or_(Run.not_before.is_(None), Run.not_before <= datetime.now(UTC))
-    queued = select(Run).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
-    startable = queued.outerjoin(previous, previous.id == Run.after_id).where(is_free, is_rested)
-    return session.execute(startable.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT)).scalars().all()
+    is_rested = or_(Run.not_before.is_(None), Run.not_before <= now)
+    is_passed_over = (note.attempt == Run.attempt) & (note.passed_over_until > now)
+    queued = select(Run, note).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
+    joined = queued.outerjoin(previous, previous.id == Run.after_id).outerjoin(note, note.run_id == Run.id)
+    startable = joined.where(is_free, is_rested, func.coalesce(is_passed_over, False).is_(False))
+    found = session.execute(startable.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT))
+    return [(run, noted) for run, noted in found]
 
 
 def _fresh_workers(session: Session) -> Sequence[Worker]:
-    fresh = select(Worker).where(Worker.gone.is_(False), Worker.seen_at > datetime.now(UTC) - WORKER_FRESH)
+    fresh = select(Worker).where(Worker.gone.is_(False), Worker.seen_at > service_now(session) - WORKER_FRESH)
     return session.execute(fresh.order_by(Worker.id)).scalars().all()
 
 

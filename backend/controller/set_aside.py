@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from backend.controller.stream import Entry
+from backend.db.clock import service_now
 from backend.db.tables import SetAside
 
 KEPT = 1000
@@ -16,7 +15,7 @@ _LENGTH = 10_000
 
 
 def set_aside(session: Session, entry: Entry, why: str) -> None:
-    kept = SetAside(at=datetime.now(UTC), entry_id=entry.id, why=_text(why), message=_text(entry.body))
+    kept = SetAside(at=service_now(session), entry_id=entry.id, why=_text(why), message=_text(entry.body))
     session.add(kept)
     session.flush()
     if kept.id % _PRUNE_EVERY == 0:

@@ -3,55 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from backend.controller.identities import Identities, is_same_place
 from backend.db.changes import note_change
+from backend.db.clock import service_now
 from backend.db.tables import Run, Worker
-from worker.contract.messages import WorkerGone, WorkerSeen
+from backend.workers.clocks import clock_skew
+from worker.contract.messages import WorkerGone, WorkerKey, WorkerSeen
 from worker.contract.status import RunStatus
 
 #: `note_change` under this kind and subject tells pages that the list of workers is another one.
 CHANGE = "workers"
 _WAITING_RUNS_TOLD = 200
+#: A worker's message may have been held up on its way, which makes its clock seem slow; the quickest of so many counts.
+_SKEWS_KEPT = 3
 
 
-def worker_seen(session: Session, message: WorkerSeen) -> bool:
-    """Writes down a sign of life; True if there are devices to train on that there were not before."""
-    worker = session.get(Worker, message.worker_id)
-    now = datetime.now(UTC)
-    told = {
-        "boot_id": message.boot_id,
-        "host": message.host,
-        "root_id": message.root_id,
-        "devices": message.devices,
-        "free_devices": message.free_devices,
-        "holding": [held.run_id for held in message.holding],
-        "versions": message.versions,
-        "gone": False,
-    }
-    known = {name: getattr(worker, name) for name in told} if worker is not None else {}
-    if worker is None:
-        session.add(Worker(id=message.worker_id, seen_at=now, **told))
-    else:
-        worker.seen_at = now
-        for name, value in told.items():
-            setattr(worker, name, value)
+@dataclass(frozen=True)
+class Seen:
+    """What follows from a sign of life."""
+
+    #: There are devices to train on that there were not before.
+    rings: bool = False
+    #: To be published for the starts that have this identity, where one does not know yet which of them it is.
+    key: WorkerKey | None = None
+    #: The start before, of which nothing lives any more.
+    ended_boot: str | None = None
+
+
+def worker_seen(session: Session, message: WorkerSeen, identities: Identities, *, age_seconds: float) -> Seen:
+    """Writes down a sign of life, which lay in the stream for `age_seconds`."""
     _hear(session, message)
-    if known == told:
-        return False
-    appeared = known.get("gone", True)
-    _tell(session, waiting_runs=appeared)
-    return appeared or bool(set(message.free_devices) - set(known["free_devices"]))
+    identities.hear(message)
+    worker = session.get(Worker, message.worker_id)
+    if not identities.admits(message, holder=worker):
+        assert worker is not None
+        return Seen(key=_refuse(worker, message))
+    known = _shown(worker)
+    ended_boot = None
+    if worker is None:
+        worker = Worker(id=message.worker_id, boot_id=message.boot_id, gone=True)
+        session.add(worker)
+    elif worker.boot_id != message.boot_id:
+        ended_boot = worker.boot_id if is_same_place(message, worker) else None
+        worker.clock_skews, worker.refusal, worker.rival = [], None, None
+    was_free = set() if worker.gone else set(worker.free_devices)
+    _write_down(worker, message, seen_in=session, age_seconds=age_seconds)
+    _look_after_rival(worker, identities)
+    if known != _shown(worker):
+        _tell(session, waiting_runs=known is None or bool(known.get("gone", True)))
+    return Seen(
+        rings=bool(set(message.free_devices) - was_free),
+        key=None if message.is_admitted else _key_of(worker),
+        ended_boot=ended_boot,
+    )
+
+
+def _write_down(worker: Worker, message: WorkerSeen, *, seen_in: Session, age_seconds: float) -> None:
+    now = service_now(seen_in)
+    ahead = (message.at - (now - timedelta(seconds=age_seconds))).total_seconds()
+    worker.seen_at, worker.gone = now, False
+    worker.clock_skews = [*(worker.clock_skews or []), round(ahead, 3)][-_SKEWS_KEPT:]
+    worker.holding = [held.run_id for held in message.holding]
+    for name in ("boot_id", "host", "root_id", "devices", "free_devices", "versions", "contract", "place"):
+        setattr(worker, name, getattr(message, name))
+
+
+def _shown(worker: Worker | None) -> dict[str, object] | None:
+    """What a page shows of it, but for the exact times."""
+    if worker is None:
+        return None
+    names = ("boot_id", "host", "root_id", "devices", "free_devices", "holding", "versions", "contract", "gone")
+    shown = {name: getattr(worker, name) for name in names}
+    return shown | {"clock_skew": clock_skew(worker), "rival": worker.rival, "refusal": worker.refusal}
+
+
+def _refuse(worker: Worker, message: WorkerSeen) -> WorkerKey:
+    """Another start has the identity. Only once that one is heard again is it said that there are two of them."""
+    if worker.rival is None or worker.rival["boot_id"] != message.boot_id:
+        worker.rival = {"boot_id": message.boot_id, "host": message.host, "is_certain": False}
+    return _key_of(worker)
+
+
+def _look_after_rival(worker: Worker, identities: Identities) -> None:
+    if worker.rival is None:
+        return
+    is_there = identities.is_heard(worker.id, worker.rival["boot_id"])
+    worker.rival = worker.rival | {"is_certain": True} if is_there else None
+
+
+def _key_of(worker: Worker) -> WorkerKey:
+    return WorkerKey(worker_id=worker.id, boot_id=worker.boot_id, host=worker.host)
 
 
 def _hear(session: Session, message: WorkerSeen) -> None:
     """Dates the last sign of life of what it holds; no page shows the exact time, so that takes no number."""
     for held in message.holding:
         same = (Run.id == held.run_id, Run.attempt == held.attempt, Run.claim_id == held.claim_id)
-        session.execute(update(Run).where(*same).values(heard_at=datetime.now(UTC)))
+        session.execute(update(Run).where(*same).values(heard_at=service_now(session)))
 
 
 def devices_taken(session: Session, run: Run, devices: list[str]) -> None:
@@ -85,9 +139,13 @@ def mark_gone(session: Session, workers: Iterable[Worker]) -> None:
         _tell(session, waiting_runs=True)
 
 
+def tell_of_workers(session: Session) -> None:
+    note_change(session, CHANGE, CHANGE)
+
+
 def _tell(session: Session, *, waiting_runs: bool) -> None:
     """Queued runs show what they wait for, which changes when a worker comes or goes."""
-    note_change(session, CHANGE, CHANGE)
+    tell_of_workers(session)
     if not waiting_runs:
         return
     queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at).limit(_WAITING_RUNS_TOLD)

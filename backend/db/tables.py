@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, datetime: UtcTime}  # noqa: RUF012
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[float]: JSON, datetime: UtcTime}  # noqa: RUF012
 
 
 #: Texts that are sorted by their code points, whatever the locale in which a Postgres was set up.
@@ -281,6 +281,30 @@ class Worker(Base):
     versions: Mapped[dict[str, Any]]
     seen_at: Mapped[datetime]
     gone: Mapped[bool] = mapped_column(default=False)
+    #: Where this start runs: two starts of one place are never alive together. "" where that is not known.
+    place: Mapped[str] = mapped_column(String(64), default="")
+    #: The number of the contract that it speaks.
+    contract: Mapped[int] = mapped_column(default=1)
+    #: By how many seconds its clock was ahead of the controller's, at the last few times that it was heard.
+    clock_skews: Mapped[list[float]] = mapped_column(default=list)
+    #: The last ring that this start refused, and why.
+    refusal: Mapped[str | None] = mapped_column(Text)
+    #: Another start with the same identity that is refused while this one is heard: its boot_id and host.
+    rival: Mapped[dict[str, Any] | None]
+
+
+class Ringing(Base):
+    """What came of the rings of a queued run, where that is nothing so far."""
+
+    __tablename__ = "ringing"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int]
+    #: Rings of this attempt that nobody answered with a claim, and until when others are rung in its place.
+    unanswered: Mapped[int] = mapped_column(default=0)
+    passed_over_until: Mapped[datetime | None]
+    #: By the worker that refused it: {"boot_id": its start, "host": its machine, "why": the reason}.
+    refusals: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class WorkerStorage(Base):
@@ -357,3 +381,5 @@ class ControllerPulse(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     seen_at: Mapped[datetime]
     set_aside: Mapped[int] = mapped_column(default=0)
+    #: What Redis answers where it takes no writes; None while it takes them.
+    redis_refuses: Mapped[str | None] = mapped_column(Text)

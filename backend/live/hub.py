@@ -7,12 +7,13 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.changes import current_change
+from backend.db.clock import service_now
 from backend.db.session import Database
 from backend.live.client import Client
 from backend.live.events import Batch, is_known, read_changes
@@ -44,6 +45,8 @@ class LiveHub:
         #: The number up to which all joined clients have been told; None while there are none.
         self._told: int | None = None
         self._is_reading = True
+        #: By how much the clock of the service is ahead of this machine's.
+        self._clock_ahead = timedelta()
         # Not from the pool of the requests, which may all be waiting for the database.
         self._one_thread = CapacityLimiter(1)
 
@@ -130,6 +133,7 @@ class LiveHub:
     def _read(self, told: int | None, asked: set[int]) -> tuple[Batch, dict[int, Batch]]:
         """What is new, and what clients missed that join with a number; in one view of the database."""
         with self._database.read() as session:
+            self._clock_ahead = service_now(session) - datetime.now(UTC)
             through = current_change(session)
             news = read_changes(session, after=told if told is not None else through, through=through)
             known = [since for since in asked if is_known(session, since)]
@@ -163,5 +167,5 @@ class LiveHub:
                     client.put(text)
 
     def _beat_text(self, change: int) -> str:
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        now = (datetime.now(UTC) + self._clock_ahead).isoformat().replace("+00:00", "Z")
         return f'event: beat\ndata: {{"change":{change},"time":"{now}"}}\n\n'

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
+from backend.db.clock import service_now
 from backend.db.tables import Attempt, Metric, Run
 from backend.metrics.buckets import forget_from
 from backend.runs import results
@@ -91,7 +92,8 @@ def _show(session: Session, run: Run, points: Sequence[Point]) -> None:
         run.latest = run.latest | {name: _last_value(session, run.id, name) for name in changed}
     if newest.step >= run.step:
         run.step, run.epoch, run.elapsed_seconds = newest.step, newest.epoch, newest.elapsed_seconds
-    run.last_point_at = max(filter(None, (newest.at, run.last_point_at)))
+    # When the service took it in: the point's own time is by the clock of another machine.
+    run.last_point_at = service_now(session)
     if any(names.Metric.VAL_TOP1 in point.values for point in points):
         _show_best(session, run)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
+from backend.db.clock import service_now
 from backend.db.tables import Attempt, Run, RunEvent
 from backend.errors import Conflict
 from worker.contract.status import Actor, Desired, RunStatus, is_allowed
@@ -25,7 +26,7 @@ def change_status(
     before = RunStatus(run.status)
     if not is_allowed(before, to, by):
         raise Conflict(f"run {run.id} is {before.value}; it cannot become {to.value}")
-    values = _values(run, before=before, to=to, by=by, reason=reason, claim_id=claim_id)
+    values = _values(run, before=before, to=to, by=by, reason=reason, claim_id=claim_id, now=service_now(session))
     values["change"] = note_change(session, "run", run.id)
     # Taken before the update, which the session carries over into `run` at once.
     old_attempt = run.attempt
@@ -42,15 +43,14 @@ def set_desired(session: Session, run: Run, desired: Desired) -> None:
     run.desired = desired.value
     run.revision += 1
     run.change = note_change(session, "run", run.id)
-    wish = RunEvent(run_id=run.id, at=datetime.now(UTC), attempt=run.attempt, kind="wish", text=desired.value)
+    wish = RunEvent(run_id=run.id, at=service_now(session), attempt=run.attempt, kind="wish", text=desired.value)
     session.add(wish)
     session.flush()
 
 
 def _values(
-    run: Run, *, before: RunStatus, to: RunStatus, by: Actor, reason: str | None, claim_id: str | None
+    run: Run, *, before: RunStatus, to: RunStatus, by: Actor, reason: str | None, claim_id: str | None, now: datetime
 ) -> dict[str, Any]:
-    now = datetime.now(UTC)
     fenced = to is RunStatus.QUEUED or (before.is_live and by is Actor.CONTROLLER)
     values: dict[str, Any] = {"status": to.value, "reason": reason, "revision": run.revision + 1}
     if fenced:
@@ -74,7 +74,7 @@ def _values(
 
 def _record(session: Session, run: Run, *, before: RunStatus, old_attempt: int) -> None:
     """Writes the history of the run, and closes or opens the attempts that this change ended or made."""
-    now = datetime.now(UTC)
+    now = service_now(session)
     event = RunEvent(run_id=run.id, at=now, attempt=run.attempt, kind="status", text=run.reason or "")
     event.before, event.after = before.value, run.status
     session.add(event)

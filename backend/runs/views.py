@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Checkpoint, Metric, Run
+from backend.db.clock import service_now
+from backend.db.tables import Checkpoint, ControllerPulse, Metric, Ringing, Run
 from backend.runs.results import results_of
 from backend.runs.waiting import Surroundings, waiting_for
 from backend.workers.queries import living_workers
@@ -108,13 +109,17 @@ def _surroundings(session: Session, runs: Sequence[Run]) -> Surroundings:
         roots[run_id].add(root_id)
     before = {run.after_id for run in runs if run.after_id is not None and run.status == RunStatus.QUEUED}
     predecessors = session.execute(select(Run).where(Run.id.in_(before))).scalars().all() if before else ()
+    queued = [run.id for run in runs if run.status == RunStatus.QUEUED]
+    notes = session.execute(select(Ringing).where(Ringing.run_id.in_(queued))).scalars().all() if queued else ()
     workers = living_workers(session)
     return Surroundings(
+        now=service_now(session),
         checkpoint_bytes=_checkpoint_bytes(session, runs),
         storage=storage_of(session, workers),
         hold=service_hold(session),
-        now=datetime.now(UTC),
         workers=workers,
+        ringing={note.run_id: note for note in notes},
+        redis_refuses=session.execute(select(ControllerPulse.redis_refuses)).scalar() if queued else None,
         predecessors={run.id: run for run in predecessors},
         roots=dict(roots),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Run, Worker, WorkerStorage
+from backend.db.clock import service_now
+from backend.db.tables import Ringing, Run, Worker, WorkerStorage
 from backend.workers.storage import lack_of_storage
 from worker.contract.config import Device
 from worker.contract.devices import choose_devices
@@ -29,14 +30,24 @@ class Surroundings:
     checkpoint_bytes: dict[str, int] = field(default_factory=dict)
     storage: dict[str, WorkerStorage] = field(default_factory=dict)
     hold: str | None = None
+    #: What came of the rings of queued runs.
+    ringing: dict[str, Ringing] = field(default_factory=dict)
+    #: What Redis answers where it takes no writes, so that no worker can be heard.
+    redis_refuses: str | None = None
 
 
 def may_start(session: Session, run: Run) -> bool:
     """Is its pause after a crash over, and the run final that it comes after?"""
-    if run.not_before is not None and run.not_before > datetime.now(UTC):
+    if run.not_before is not None and run.not_before > service_now(session):
         return False
     previous = session.get(Run, run.after_id) if run.after_id is not None else None
     return previous is None or RunStatus(previous.status).is_final
+
+
+def has_refused(worker: Worker, note: Ringing | None) -> bool:
+    """Did this start of the worker refuse the run?"""
+    refusal = note.refusals.get(worker.id) if note is not None else None
+    return refusal is not None and refusal["boot_id"] == worker.boot_id
 
 
 def waiting_for(run: Run, around: Surroundings) -> str | None:
@@ -50,13 +61,19 @@ def waiting_for(run: Run, around: Surroundings) -> str | None:
         return f"a retry in {math.ceil((run.not_before - around.now).total_seconds())} s"
     if around.hold is not None:
         return f"room: {around.hold}"
+    if around.redis_refuses is not None:
+        return f"Redis, which takes no writes, so that no worker can be heard: {around.redis_refuses}"
     return _worker_needed(run, around)
 
 
 def _worker_needed(run: Run, around: Surroundings) -> str:
-    workers = around.workers
+    note = around.ringing.get(run.id)
+    workers = [worker for worker in around.workers if not has_refused(worker, note)]
     if not workers:
-        return "a worker"
+        refusing = [worker for worker in around.workers if has_refused(worker, note)]
+        return f"a worker of a fitting version: {_refusals(refusing, note)}" if note and refusing else "a worker"
+    if note is not None and _is_passed_over(run, note, around.now):
+        return _answer_needed(note, around.now)
     roots = around.roots.get(run.id)
     if roots:
         workers = [worker for worker in workers if worker.root_id in roots]
@@ -77,3 +94,21 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
 
 def _lack(worker: Worker, run: Run, around: Surroundings) -> str | None:
     return lack_of_storage(around.storage.get(worker.id), around.checkpoint_bytes.get(run.id, 0))
+
+
+def _refusals(workers: Sequence[Worker], note: Ringing) -> str:
+    why = {worker.id: note.refusals[worker.id]["why"] for worker in workers}
+    return "; ".join(f"{worker.id} on {worker.host} refused it: {why[worker.id]}" for worker in workers)
+
+
+def _is_passed_over(run: Run, note: Ringing, now: datetime) -> bool:
+    return note.attempt == run.attempt and note.passed_over_until is not None and note.passed_over_until > now
+
+
+def _answer_needed(note: Ringing, now: datetime) -> str:
+    assert note.passed_over_until is not None
+    seconds = math.ceil((note.passed_over_until - now).total_seconds())
+    return (
+        f"an answer: it was offered to free workers {note.unanswered} times and none of them took it; "
+        f"others come first for {seconds} s, then it is offered again (the workers' logs may tell why)"
+    )

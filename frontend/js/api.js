@@ -1,3 +1,4 @@
+import { guessServerTime } from "./clock.js";
 import { MOST_COMPARED } from "./limits.js";
 
 const BASE = "/api/v1";
@@ -52,6 +53,7 @@ async function request(method, path, { body, query, headers, signal } = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Unreachable();
   }
+  guessServerTime(response.headers.get("Date"));
   if (!response.ok) throw await refusal(response);
   return parse(await response.text());
 }

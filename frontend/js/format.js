@@ -1,3 +1,5 @@
+import { serverNow } from "./clock.js";
+
 const DASH = "–";
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
@@ -58,8 +60,8 @@ export function bytes(size) {
   return size < 1e9 ? `${(size / 1e6).toFixed(1)} MB` : `${(size / 1e9).toFixed(2)} GB`;
 }
 
-/** "just now", "4 min ago", "3 days ago"; `now` in milliseconds. */
-export function ago(timestamp, now = Date.now()) {
+/** "just now", "4 min ago", "3 days ago"; `now` in milliseconds, by the service's clock. */
+export function ago(timestamp, now = serverNow()) {
   if (!timestamp) return DASH;
   const seconds = Math.max(0, (now - Date.parse(timestamp)) / 1000);
   if (seconds < 45) return "just now";

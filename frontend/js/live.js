@@ -1,3 +1,4 @@
+import { setServerOffset } from "./clock.js";
 import { openStream } from "./stream-port.js";
 
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
@@ -35,8 +36,6 @@ export class Live extends EventTarget {
   /** What the service itself said against us (that a token is missing, say); null while it merely doesn't answer. */
   problem = null;
   lostAt = null;
-  /** Milliseconds by which the service's clock is ahead of ours. */
-  clockOffset = 0;
 
   constructor({ url, snapshot }) {
     super();
@@ -52,10 +51,6 @@ export class Live extends EventTarget {
     this.#attach();
     this.#visibilityChanged();
     return this.#reload();
-  }
-
-  serverNow() {
-    return Date.now() + this.clockOffset;
   }
 
   /**
@@ -172,7 +167,7 @@ export class Live extends EventTarget {
 
   #beat({ change, offset }) {
     this.#since = Math.max(this.#since, change);
-    if (offset !== null) this.clockOffset = offset;
+    if (offset !== null) setServerOffset(offset);
     this.dispatchEvent(new CustomEvent("beat"));
   }
 

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.db.tables import Worker
+from backend.db.tables import Ringing, Run, Worker
 from backend.doorbell import RINGS_KEPT
+from backend.reference.findings import find_in_sql
+from backend.runs.views import view_of
 from tests.controller.world import ScriptedWorker, World, started
 from worker.contract.config import RunConfig
 from worker.contract.messages import RunSpec
@@ -130,7 +132,7 @@ def test_a_run_with_checkpoints_waits_for_a_worker_that_has_their_root(world: Wo
     worker.trainings, worker.devices = [], ["cpu:0", "cpu:1"]
     worker.seen()
     world.step()
-    assert set(world.rung()) == {run_id, fresh}
+    assert world.rung() == [run_id], "the other was rung just now"
 
 
 def test_a_run_for_a_gpu_waits_for_one(world: World, worker: ScriptedWorker) -> None:
@@ -140,7 +142,7 @@ def test_a_run_for_a_gpu_waits_for_one(world: World, worker: ScriptedWorker) -> 
     assert world.rung() == [anywhere]
     ScriptedWorker(world, "w2", devices=("cuda:0",)).seen()
     world.step()
-    assert set(world.rung()) == {on_gpu, anywhere}
+    assert world.rung() == [on_gpu], "the other was rung just now"
 
 
 def test_a_worker_that_was_not_heard_lately_is_not_counted_on(world: World, worker: ScriptedWorker) -> None:
@@ -214,3 +216,104 @@ def test_the_rings_that_wait_are_bounded(world: World) -> None:
 
 def a_spec() -> RunSpec:
     return RunSpec(run_id="r_x", attempt=1, name="", config=RunConfig())
+
+
+def time_passes(world: World, worker: ScriptedWorker, seconds: float) -> list[str]:
+    """A second at a time, the worker being heard as it is; the runs that were rung meanwhile."""
+    rung: list[str] = []
+    for _ in range(round(seconds)):
+        worker.seen()
+        world.step(seconds=1)
+        rung += world.rung()
+    return rung
+
+
+def skip_the_pause(world: World, run_id: str) -> timedelta:
+    """The pause after rings that nobody answered is over; returns how long it was."""
+    now = datetime.now(UTC)
+    with world.database.write() as session:
+        note = session.get_one(Ringing, run_id)
+        assert note.passed_over_until is not None
+        pause = note.passed_over_until - now
+        note.passed_over_until = now - timedelta(seconds=1)
+    return pause
+
+
+def waiting_for(world: World, run_id: str) -> str:
+    with world.database.read() as session:
+        return str(view_of(session, session.get_one(Run, run_id)).waiting_for)
+
+
+def test_a_run_whose_rings_nobody_answers_is_passed_over_and_says_why(world: World, worker: ScriptedWorker) -> None:
+    first, second = world.add_run(), world.add_run()
+    assert time_passes(world, worker, 14) == [first] * 3
+    assert time_passes(world, worker, 4) == [second], "the device is another's now"
+    assert "it was offered to free workers 3 times and none of them took it" in waiting_for(world, first)
+    with world.database.read() as session:
+        (finding,) = find_in_sql(session, now=datetime.now(UTC))
+    assert (finding.code, finding.severity) == ("runs_not_taken", "error")
+    assert f"({first}, 3 times)" in finding.detail
+    world.change(second, RunStatus.STOPPED)
+    assert time_passes(world, worker, 2) == []
+    assert world.changes("run")[-1].subject in (first, second)
+
+
+def test_the_pauses_grow_and_one_ring_follows_each(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    time_passes(world, worker, 16)
+    pauses = [skip_the_pause(world, run_id)]
+    for _ in range(6):
+        assert time_passes(world, worker, 7) == [run_id]
+        pauses.append(skip_the_pause(world, run_id))
+    assert [round(pause.total_seconds(), -1) for pause in pauses] == [10, 20, 40, 80, 160, 300, 300]
+
+
+def test_a_ring_that_takes_the_device_for_a_moment_does_not_ring_again_and_again(
+    world: World, worker: ScriptedWorker
+) -> None:
+    """A worker that hears it, takes the device and gives it back at once, since the key says otherwise."""
+    run_id = world.add_run()
+    rung: list[str] = []
+    for _ in range(200):
+        worker.seen(free=())
+        world.step(seconds=0.05)
+        worker.seen()
+        world.step(seconds=0.05)
+        rung += world.rung()
+    assert len(rung) <= 21
+    assert world.rows(Ringing, Ringing.run_id == run_id) or len(rung) < 21
+
+
+def test_a_claim_ends_the_counting(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    time_passes(world, worker, 16)
+    worker.train(run_id)
+    assert world.rows(Ringing) == []
+
+
+def test_a_new_attempt_is_rung_at_once(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    time_passes(world, worker, 16)
+    world.change(run_id, RunStatus.PAUSED)
+    world.change(run_id, RunStatus.QUEUED)
+    assert time_passes(world, worker, 4) == [run_id]
+
+
+def test_a_run_that_no_free_device_suits_is_not_counted(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run(device="cuda")
+    assert time_passes(world, worker, 30) == []
+    assert waiting_for(world, run_id) == "a worker with a GPU"
+
+
+def test_a_ring_that_redis_did_not_take_is_no_ring(world: World, worker: ScriptedWorker) -> None:
+    world.add_run()
+    worker.seen()
+    world.step()
+    world.rings()
+    world.redis.config_set("maxmemory", "1")
+    try:
+        for _ in range(30):
+            world.step(seconds=1)
+    finally:
+        world.redis.config_set("maxmemory", "0")
+    assert world.rows(Ringing) == []

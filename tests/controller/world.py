@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,11 @@ class RedisServer:
             self.process = None
 
 
+def _copy(origin: Path, to: Path) -> None:
+    with closing(sqlite3.connect(origin)) as read, closing(sqlite3.connect(to)) as written:
+        read.backup(written)
+
+
 def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
@@ -94,6 +101,16 @@ class World:
         for _ in range(turns):
             self.clock.now += seconds
             self.controller.step(block_seconds=0)
+
+    def copy_database(self, to: Path) -> None:
+        """A backup, as it would be taken beside a service that runs."""
+        _copy(Path(str(self.database.engine.url.database)), to)
+
+    def restore_database(self, copy: Path) -> None:
+        """What was committed since the backup is lost; a controller starts with what is left."""
+        self.database.close()
+        _copy(copy, Path(str(self.database.engine.url.database)))
+        self.restart_controller()
 
     def restart_controller(self) -> None:
         """Another controller takes over; nothing that the last one had in memory is left."""
@@ -197,11 +214,14 @@ class ScriptedWorker:
         self.world = world
         self.name = name
         self.boot = uuid4().hex
+        self.place = f"place of {name}"
         self.root_id = "root-1"
         self.devices = list(devices)
+        #: By how much its clock is ahead.
+        self.ahead = timedelta()
         self.trainings: list[ScriptedTraining] = []
 
-    def seen(self, *, free: tuple[str, ...] | None = None) -> None:
+    def seen(self, *, free: tuple[str, ...] | None = None, **told: Any) -> None:
         taken = {device for training in self.trainings for device in training.devices}
         self._say(
             "worker_seen",
@@ -209,9 +229,15 @@ class ScriptedWorker:
             root_id=self.root_id,
             devices=self.devices,
             free_devices=[name for name in self.devices if name not in taken] if free is None else list(free),
-            holding=[training.holder for training in self.trainings],
+            holding=told.pop("holding", [training.holder for training in self.trainings]),
             versions={"torch": "2"},
+            place=self.place,
+            **told,
         )
+
+    def tell_holding(self, *told: dict[str, Any]) -> None:
+        """A sign of life that tells of what it has in hand (see `ScriptedTraining.as_told`)."""
+        self.seen(holding=list(told))
 
     def gone(self) -> None:
         self._say("worker_gone")
@@ -221,8 +247,11 @@ class ScriptedWorker:
         self._say("ring_refused", why=why, **told)
 
     def _say(self, kind: str, **body: Any) -> None:
-        envelope = {"kind": kind, "worker_id": self.name, "boot_id": self.boot, "at": now_text()}
+        envelope = {"kind": kind, "worker_id": self.name, "boot_id": self.boot, "at": self.now_text()}
         self.world.say_text(json.dumps(envelope | body))
+
+    def now_text(self) -> str:
+        return (datetime.now(UTC) + self.ahead).isoformat()
 
     def reboot(self) -> None:
         """What it held is gone."""
@@ -261,13 +290,21 @@ class ScriptedTraining:
     def holder(self) -> dict[str, Any]:
         return {"run_id": self.run_id, "attempt": self.attempt, "claim_id": self.claim_id}
 
+    def as_told(self) -> dict[str, Any]:
+        """What its worker tells of it in a sign of life: all that it has read in the run's key."""
+        key = self.worker.world.key(self.run_id)
+        assert key is not None
+        told = {"is_granted": True, "revision": key.revision, "acknowledged_through": key.ingested_through}
+        return self.holder | told
+
     def claim(self) -> None:
-        body = {"kind": "claim", "worker_id": self.worker.name, "devices": list(self.devices), "at": now_text()}
-        self.worker.world.say_text(json.dumps(self.holder | body))
+        who = {"kind": "claim", "worker_id": self.worker.name, "boot_id": self.worker.boot}
+        told = {"devices": list(self.devices), "at": self.worker.now_text()}
+        self.worker.world.say_text(json.dumps(self.holder | who | told))
 
     def write(self, kind: str, **body: Any) -> None:
         """Into the spool only."""
-        numbered = {"kind": kind, "seq": len(self.spool) + 1, "at": now_text()}
+        numbered = {"kind": kind, "seq": len(self.spool) + 1, "at": self.worker.now_text()}
         self.spool.append(json.dumps(self.holder | numbered | body))
 
     def say(self, kind: str, **body: Any) -> None:
@@ -280,7 +317,8 @@ class ScriptedTraining:
             self.worker.world.say_text(self.spool[number - 1])
 
     def points(self, *steps: int, name: str = "train/loss") -> None:
-        self.say("metrics", points=[point(step, **{name: float(step)}) for step in steps])
+        told = [point(step, **{name: float(step)}) for step in steps]
+        self.say("metrics", points=[point | {"at": self.worker.now_text()} for point in told])
 
     def checkpoint(self, step: int, *, best: bool = False) -> None:
         self.say("checkpoint", **checkpoint(self.run_id, self.attempt, step, best=best))

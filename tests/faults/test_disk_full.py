@@ -61,7 +61,7 @@ def test_runs_make_way_before_the_disk_is_full_and_go_on_by_themselves(service: 
     service.wait_until(
         lambda: "takes no runs" in (service.run(run_id)["waiting_for"] or ""), seconds=60, what="the reason to wait"
     )
-    assert any("the disk of" in finding for finding in health(service)["findings"])
+    assert any("the disk of" in finding["detail"] for finding in health(service)["findings"])
     step = service.run(run_id)["progress"]["step"]
     disk.empty()
     service.wait_for_step(run_id, step + 5, seconds=120)

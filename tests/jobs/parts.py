@@ -21,7 +21,17 @@ from celery import Celery
 from backend.process.redis_server import find_program
 from worker.contract import names
 from worker.contract.config import RunConfig
-from worker.contract.messages import MESSAGE, CheckpointRef, Claim, Message, RunKey, RunSpec, Sequenced
+from worker.contract.messages import (
+    MESSAGE,
+    CheckpointRef,
+    Claim,
+    Message,
+    RunKey,
+    RunSpec,
+    Sequenced,
+    WorkerKey,
+    WorkerSeen,
+)
 from worker.contract.rings import write_ring
 from worker.contract.status import Desired
 from worker.jobs.connection import celery_url, connect
@@ -44,13 +54,15 @@ class RedisServer:
     """A real server on a unix socket, with an append-only file as `up` starts it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.data = folder / "data"
         self.url = f"unix://:pass-phrase@{folder / 's'}?db=0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [find_program(), "--port", "0", "--unixsocket", str(self._folder / "s")]
-        command += ["--dir", str(self._folder), "--appendonly", "yes", "--save", "", "--requirepass", "pass-phrase"]
+        command = [find_program(), "--port", "0", "--unixsocket", str(self.folder / "s")]
+        self.data.mkdir(exist_ok=True)
+        command += ["--dir", str(self.data), "--appendonly", "yes", "--save", "", "--requirepass", "pass-phrase"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         with contextlib.closing(connect(self.url)) as probe:
             wait_until(lambda: _answers(probe), what="Redis to answer")
@@ -64,7 +76,7 @@ class RedisServer:
     def wipe(self) -> None:
         """As a disk that was lost: what comes back knows nothing."""
         self.stop()
-        for path in self._folder.glob("appendonly*"):  # one file before Redis 7, a folder since
+        for path in self.data.glob("appendonly*"):  # one file before Redis 7, a folder since
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -120,6 +132,11 @@ class Controller:
             for run_id, key in self.keys.items():
                 self.redis.set(names.run_key(run_id), key.model_dump_json())
 
+    def admit(self, start: WorkerSeen) -> None:
+        """Tells all starts of a worker that this one has its identity."""
+        key = WorkerKey(worker_id=start.worker_id, boot_id=start.boot_id, host=start.host)
+        self.redis.set(names.worker_key(start.worker_id), key.model_dump_json())
+
     def of(self, run_id: str, attempt: int = 1) -> list[Sequenced]:
         """What an attempt has said, each message once, in the order of its numbers."""
         said = [m for m in list(self.messages) if isinstance(m, Sequenced) and m.run_id == run_id]
@@ -167,6 +184,8 @@ class Controller:
         self._closing.wait(0.01)
 
     def _answer(self, message: Message) -> None:
+        if isinstance(message, WorkerSeen) and not message.is_admitted:
+            self.admit(message)
         key = self.keys.get(getattr(message, "run_id", ""))
         if key is None:
             return

@@ -41,13 +41,19 @@ class RunSpec(Part):
     checkpoints: list[CheckpointRef] = []
     #: Seconds of training before this attempt, so that the time axis goes on where it stopped.
     elapsed_seconds: float = 0.0
+    #: The number of the contract by which it is to be read; 1 had no number yet.
+    contract: int = 1
+
+
+#: Of the last word about a run that SQL doesn't know: greater than any that SQL ever counts to.
+LAST_REVISION = 2**31 - 1
 
 
 class RunKey(Part):
     """What is wanted of a run, in Redis under `names.run_key`; only a newer revision replaces it."""
 
     run_id: str
-    revision: int
+    revision: int = Field(ge=0, le=LAST_REVISION)
     desired: Desired
     attempt: int
     claim_id: str | None = None
@@ -71,8 +77,19 @@ class DiskRoom(Part):
         return self.reserve_bytes * 3 // 2 + 3 * checkpoint_bytes
 
 
+class WorkerKey(Part):
+    """Which start of a worker has its identity, in Redis under `names.worker_key`; others with it wait."""
+
+    worker_id: str
+    boot_id: str
+    host: str
+
+
 class Point(Part):
-    """Metrics of one step; `values` maps metric names to floats, None where the value is not finite."""
+    """Metrics of one step; `values` maps metric names to floats, None where the value is not finite.
+
+    `at` is by the clock of the training machine; its age is counted from when the service took it in instead.
+    """
 
     step: int
     epoch: FiniteFloat
@@ -82,9 +99,17 @@ class Point(Part):
 
 
 class Held(Part):
+    """An attempt that a worker has in hand, and what it was told of it. Whoever told it has to know that."""
+
     run_id: str
     attempt: int
     claim_id: str
+    #: Was the claim granted?
+    is_granted: bool = False
+    #: The newest revision of the run's key that was read.
+    revision: int = 0
+    #: The number up to which its messages were acknowledged, and forgotten by the worker.
+    acknowledged_through: int = 0
 
 
 class WorkerSeen(Part):
@@ -102,7 +127,14 @@ class WorkerSeen(Part):
     #: Why it takes no runs at the moment; None where it does.
     unavailable_reason: str | None = None
     files_room: DiskRoom | None = None
+    #: By the worker's own clock; the service measures with it how far that is off.
     at: AwareDatetime
+    #: The number of the contract that it speaks; 1 had no number yet.
+    contract: int = 1
+    #: Names the place where it runs (see worker/jobs/identity.py): two starts in one place are never alive together.
+    place: str = ""
+    #: Was it told that the identity is its own? Until then it trains nothing.
+    is_admitted: bool = True
 
 
 class WorkerGone(Part):
@@ -142,6 +174,7 @@ class Claim(_OfAttempt):
 
     kind: Literal["claim"] = "claim"
     worker_id: str
+    boot_id: str = ""
     devices: list[str]
 
 

@@ -14,6 +14,10 @@ ENVELOPE = "message"
 #: A channel that only wakes whoever reads SQL; its payload means nothing.
 WAKE_CHANNEL = "resdrop:wake"
 
+#: Written by whoever wants to know whether Redis takes writes; its content means nothing.
+HEALTH_KEY = "resdrop:health"
+#: On it a run's key is told to its holder while Redis, being full, takes no keys.
+ORDERS_CHANNEL = "resdrop:orders"
 #: Before the name of a key that was in the way of one of ours and was no such thing; one is kept of each name.
 SET_ASIDE_KEY = "resdrop:set-aside:"
 
@@ -21,6 +25,11 @@ SET_ASIDE_KEY = "resdrop:set-aside:"
 def run_key(run_id: str) -> str:
     """The key that tells a run's holder what is wanted: a RunKey as JSON (see messages.py)."""
     return f"resdrop:run:{run_id}"
+
+
+def worker_key(worker_id: str) -> str:
+    """The key that tells which start of a worker has its identity: a WorkerKey as JSON."""
+    return f"resdrop:worker:{worker_id}"
 
 
 class Metric(StrEnum):

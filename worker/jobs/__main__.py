@@ -47,9 +47,9 @@ def _work(settings: Settings) -> int:
     app = make_app(settings, hear=station.hear, set_aside=station.set_aside)
     celery_worker = make_worker(app, slots=len(slots.all), begin_closing=station.begin_closing)
     _end_on_signals(station)
-    station.open()
-    log.info("worker %s offers %s", identity.worker_id, ", ".join(slots.names()))
-    celery_worker.start()
+    if station.open():
+        log.info("worker %s offers %s", identity.worker_id, ", ".join(slots.names()))
+        celery_worker.start()
     station.close()
     log.info("worker %s has ended", identity.worker_id)
     return int(celery_worker.exitcode or 0)

@@ -68,9 +68,11 @@ class Attempt:
         courier: Courier,
         trainers: set[int],
         storage: Storage,
+        note_outbox: Callable[[Outbox], None],
         is_closing: Callable[[], bool],
     ) -> None:
-        """`trainers` has the process id of the trainer in it for as long as there is one."""
+        """`note_outbox` is given what the attempt says by, as soon as there is such; `trainers` has the process id of
+        the trainer in it for as long as there is one."""
         self._spec = spec
         self._held = held
         self._slots = slots
@@ -80,6 +82,7 @@ class Attempt:
         self._courier = courier
         self._trainers = trainers
         self._storage = storage
+        self._note_outbox = note_outbox
         self._is_closing = is_closing
         self._outbox: Outbox | None = None
 
@@ -116,6 +119,7 @@ class Attempt:
             self._trainers.add(group.pid)
             try:
                 self._outbox = self._open_outbox(group)
+                self._note_outbox(self._outbox)
                 return self._supervisor(group, self._outbox, training_log).watch()
             except Exception as error:  # whatever failed here, the run has to be let go in order
                 log.exception("run %s: its supervisor failed", self._spec.run_id)

@@ -26,6 +26,7 @@ class Courier:
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
+        self._orders = connection.pubsub()  # type: ignore[no-untyped-call]
         self._outboxes: list[Outbox] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -58,7 +59,8 @@ class Courier:
             time.sleep(0.05)
         self._closing.set()
         self.wake()
-        self._thread.join(timeout=1)
+        if self._thread.is_alive():
+            self._thread.join(timeout=1)
         return self.is_idle()
 
     def _run(self) -> None:
@@ -75,13 +77,17 @@ class Courier:
                 self._closing.wait(_OUTAGE_PAUSE_SECONDS)
 
     def _round(self) -> None:
+        """Keys are read whether or not Redis takes messages: a pause has to arrive where it takes none."""
         outboxes = self._current()
-        self._ship(outboxes)
+        refusal = self._ship(outboxes)
         if time.monotonic() - self._keys_read_at >= KEY_POLL_SECONDS * 0.9:
             self._keys_read_at = time.monotonic()
             self._read_keys(outboxes)
+            self._read_orders(outboxes)
             self._mend(outboxes)
             self._settle(outboxes)
+        if refusal is not None:
+            raise refusal
         if self._is_away:
             self._is_away = False
             log.info("Redis is back")
@@ -90,10 +96,11 @@ class Courier:
         with self._lock:
             return list(self._outboxes)
 
-    def _ship(self, outboxes: list[Outbox]) -> None:
+    def _ship(self, outboxes: list[Outbox]) -> redis.ResponseError | None:
+        """Sends what is new; returns the error where Redis refuses it."""
         parcels = [(outbox, seq, text) for outbox in outboxes for seq, text in outbox.unsent(limit=_BATCH)]
         if not parcels:
-            return
+            return None
         pipeline = self._redis.pipeline(transaction=False)
         for _, _, text in parcels:
             pipeline.xadd(names.MESSAGES_STREAM, {names.ENVELOPE: text})
@@ -103,9 +110,10 @@ class Courier:
             outbox.mark_sent({seq: entry for (whose, seq, _), entry in sent if whose is outbox and _is_entry(entry)})
         refused = [entry for entry in entries if not _is_entry(entry)]
         if refused:
-            raise redis.ResponseError(f"{len(refused)} messages were refused, the first: {refused[0]}")
+            return redis.ResponseError(f"{len(refused)} messages were refused, the first: {refused[0]}")
         if len(parcels) >= _BATCH:
             self.wake()
+        return None
 
     def _read_keys(self, outboxes: list[Outbox]) -> None:
         if not outboxes:
@@ -116,6 +124,16 @@ class Courier:
             if key is not None:
                 outbox.read_key(key)
             outbox.repair()
+
+    def _read_orders(self, outboxes: list[Outbox]) -> None:
+        """Keys that Redis, taking no writes, only passed on; see the backend's doorbell."""
+        if not self._orders.subscribed:
+            self._orders.subscribe(names.ORDERS_CHANNEL)
+        while (message := self._orders.get_message()) is not None:
+            key = parse_key(message["data"]) if message["type"] == "message" else None
+            for outbox in outboxes:
+                if key is not None and outbox.header.run_id == key.run_id:
+                    outbox.read_key(key)
 
     def _mend(self, outboxes: list[Outbox]) -> None:
         """Sends again what Redis has lost; what is merely waiting in the stream is left there."""
@@ -139,7 +157,7 @@ class Courier:
     def _note_outage(self, error: redis.RedisError) -> None:
         if not self._is_away:
             self._is_away = True
-            log.warning("Redis is away, messages are kept until it is back: %s", error)
+            log.warning("Redis is away or takes no messages, which are kept until it does: %s", error)
 
 
 def _is_entry(answer: object) -> bool:

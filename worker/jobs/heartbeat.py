@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 import redis
 
+from worker.contract import CONTRACT
 from worker.contract.messages import RingRefused, WorkerGone, WorkerSeen
+from worker.jobs.admission import Admission
 from worker.jobs.courier import send
 from worker.jobs.devices import Slots
 from worker.jobs.holdings import Holdings
@@ -27,10 +29,18 @@ class Heartbeat:
     """A thread of its own, so that nothing which a training does can hold it up."""
 
     def __init__(
-        self, connection: redis.Redis, *, identity: Identity, slots: Slots, holdings: Holdings, storage: Storage
+        self,
+        connection: redis.Redis,
+        *,
+        identity: Identity,
+        slots: Slots,
+        holdings: Holdings,
+        admission: Admission,
+        storage: Storage,
     ) -> None:
         self._storage = storage
         self._redis = connection
+        self._admission = admission
         self._identity = identity
         self._slots = slots
         self._holdings = holdings
@@ -64,6 +74,7 @@ class Heartbeat:
         while not self._closing.is_set():
             if self._say(self._seen()):
                 self._say_refusals()
+                self._look_whose_identity_it_is()
             self._hurry.wait(BEAT_SECONDS)
             self._hurry.clear()
 
@@ -81,7 +92,16 @@ class Heartbeat:
             unavailable_reason=self._storage.unavailable_reason,
             files_room=self._storage.files_room,
             at=datetime.now(UTC),
+            contract=CONTRACT,
+            place=who.place,
+            is_admitted=self._admission.is_admitted,
         )
+
+    def _look_whose_identity_it_is(self) -> None:
+        try:
+            self._admission.look()
+        except redis.RedisError as error:
+            log.debug("the worker's key was not read: %s", error)
 
     def _say_refusals(self) -> None:
         while self._refusals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from worker.contract.messages import Held
+from worker.jobs.outbox import Outbox
 
 
 class Holdings:
@@ -12,6 +13,7 @@ class Holdings:
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
+        self._outboxes: dict[str, Outbox] = {}
         self._trained: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -27,11 +29,25 @@ class Holdings:
         """The claim was granted: whatever becomes of it, no ring begins this attempt a second time."""
         with self._lock:
             self._trained[held.run_id] = held.attempt
+            self._held[held.run_id] = held.model_copy(update={"is_granted": True})
+
+    def note_outbox(self, outbox: Outbox) -> None:
+        """From it is known what was told of the attempt."""
+        with self._lock:
+            self._outboxes[outbox.header.run_id] = outbox
 
     def let_go(self, held: Held) -> None:
         with self._lock:
             del self._held[held.run_id]
+            self._outboxes.pop(held.run_id, None)
 
     def current(self) -> list[Held]:
         with self._lock:
-            return list(self._held.values())
+            return [_as_told(held, self._outboxes.get(held.run_id)) for held in self._held.values()]
+
+
+def _as_told(held: Held, outbox: Outbox | None) -> Held:
+    if outbox is None:
+        return held
+    revision = outbox.key.revision if outbox.key is not None else 0
+    return held.model_copy(update={"revision": revision, "acknowledged_through": outbox.acknowledged_through})

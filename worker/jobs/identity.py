@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -17,7 +18,9 @@ from typing import NoReturn
 
 from worker.common.file_lock import LockTaken, exclusive
 from worker.common.lock_note import Holder
+from worker.contract import VERSION
 
+LOCK = "lock"
 _PACKAGES = ("torch", "torchvision", "numpy", "celery", "redis")
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ class Identity:
     #: Of this start; another one is a message of the past.
     boot_id: str
     host: str
+    #: Where it runs: the lock of its folder, on this boot of the machine. "" where that cannot be told.
+    place: str
     root_id: str
     #: Of Python and the libraries that matter for a result.
     versions: dict[str, str]
@@ -41,14 +46,28 @@ def identify(*, state: Path, files: Path) -> Identity:
         worker_id=_settled_id(state / "worker.json", prefix=f"{host}-"),
         boot_id=uuid.uuid4().hex,
         host=host,
+        place=_place(state / LOCK),
         root_id=_settled_id(files / "root.json", prefix=""),
         versions=installed_versions(),
     )
 
 
+def _place(lock: Path) -> str:
+    """Two starts that hold this lock, on one boot of one kernel, are never alive together; a cloned folder has another.
+
+    "" while nobody holds it, or where the kernel has no such number: then nothing follows from it.
+    """
+    try:
+        found = lock.stat()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{boot} {found.st_dev} {found.st_ino}".encode()).hexdigest()[:32]
+
+
 def installed_versions() -> dict[str, str]:
     """From the packages' metadata: importing torch only to ask would take seconds."""
-    found = {"python": platform.python_version()}
+    found = {"resdrop": VERSION, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -88,7 +107,7 @@ def alone_in(state: Path) -> Iterator[None]:
     state.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
-            held.enter_context(exclusive(state / "lock", lost=_leave_to))
+            held.enter_context(exclusive(state / LOCK, lost=_leave_to))
         except LockTaken as taken:
             raise ValueError(
                 f"another worker, {taken.who}, runs with the folder {state}; "

@@ -75,8 +75,11 @@ class Outbox:
 
     @property
     def is_superseded(self) -> bool:
-        """Has a later attempt taken this one's place?"""
-        return self.key is not None and self.key.attempt > self.header.attempt
+        """Has a later attempt taken this one's place, or been given to another claim?"""
+        key, header = self.key, self.header
+        if key is None or key.attempt < header.attempt:
+            return False
+        return key.attempt > header.attempt or key.claim_id not in (None, header.claim_id)
 
     def say(self, kind: str, **body: Any) -> int:
         """Appends a message of the contract and returns its number. Raises ValueError for what is no such message."""
@@ -133,7 +136,8 @@ class Outbox:
             if self.key is not None and key.revision < self.key.revision:
                 return
             self.key = key
-            if key.attempt == self.header.attempt and key.ingested_through > self._acknowledged:
+            is_about_us = key.attempt == self.header.attempt and not self.is_superseded
+            if is_about_us and key.ingested_through > self._acknowledged:
                 self._forget(through=key.ingested_through)
 
     def _forget(self, *, through: int) -> None:
@@ -184,7 +188,7 @@ class Outbox:
             if self._is_dropped:
                 return True
             enough = 1 if self.is_superseded else 2
-            gets_answers = self.key is not None and self.key.attempt == self.header.attempt
+            gets_answers = self.key is not None and self.key.attempt == self.header.attempt and not self.is_superseded
             is_given_up = not gets_answers and self._unanswered_deliveries >= enough
             return self._is_final and (is_given_up or not (self._waiting or self._sent))
 

@@ -8,6 +8,7 @@ at the one place where it comes out of Redis; what is no ring is handed to `set_
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,14 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
 
-from worker.contract.names import SET_ASIDE_KEY
+from worker.contract.names import SET_ASIDE_KEY, TRAIN_QUEUE
 from worker.contract.rings import NoRing, deliverable, read_ring
 
 #: Takes an element of the queue that is no ring, and why it is none. Called in Celery's main thread; must not block.
 SetAside = Callable[[bytes, str], None]
+
+#: Between two tries while Redis answers with an error.
+_PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +42,16 @@ class _Client(redis.Redis):
         try:
             answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
-            if command_name != "BRPOP" or not str(error).startswith("WRONGTYPE"):
+            if command_name == "PING" and "MISCONF" in str(error):
+                return True  # it is there, and only has no room on its disk
+            if command_name != "BRPOP":
                 raise
-            self._channel.move_aside(str(error))
-            return None
-        if command_name != "BRPOP" or not answer:
+            return self._channel.outlast(error)
+        if command_name != "BRPOP":
             return answer
+        self._channel.is_refused = False
+        if not answer:
+            return None
         queue, element = answer
         try:
             return queue, deliverable(read_ring(element)).encode()
@@ -61,6 +69,7 @@ class _Channel(kombu_redis.Channel):
     priority_steps = [0]  # noqa: RUF012 - as kombu has it
     from_transport_options = (*kombu_redis.Channel.from_transport_options, "set_aside")  # type: ignore[assignment]
     set_aside: SetAside
+    is_refused = False
 
     def _get_client(self) -> Callable[..., redis.Redis]:
         return lambda **options: _Client(self, **options)
@@ -68,13 +77,27 @@ class _Channel(kombu_redis.Channel):
     def _queue_bind(self, *_: Any) -> None:
         """Rings are pushed to the queue itself; no exchange routes them, so no table of bindings is needed."""
 
-    def move_aside(self, why: str) -> None:
-        """Makes room for the queue where a key of another kind has its name. The one moved before is replaced."""
-        with self.conn_or_acquire() as client:
-            for queue in self.active_queues:
-                if client.type(queue) not in (b"list", b"none"):
-                    client.rename(queue, SET_ASIDE_KEY + queue)
-                    self.set_aside(queue.encode(), f"the key {queue!r} was no list: {why}")
+    def _size(self, queue: str) -> int:
+        try:
+            return int(super()._size(queue))  # type: ignore[no-untyped-call]
+        except redis.ResponseError as error:
+            self.outlast(error)
+            return 0
+
+    def outlast(self, error: redis.ResponseError) -> None:
+        """Goes on after an error that Redis answered with, in a while; Celery would connect anew at once, for ever.
+
+        Makes room for the queue where a key of another kind has its name. The one moved before is replaced.
+        """
+        if str(error).startswith("WRONGTYPE"):
+            with self.conn_or_acquire() as client:
+                client.rename(TRAIN_QUEUE, SET_ASIDE_KEY + TRAIN_QUEUE)
+            self.set_aside(TRAIN_QUEUE.encode(), f"the key {TRAIN_QUEUE} was no list: {error}")
+            return
+        if not self.is_refused:
+            log.warning("Redis gives no rings, asking again every %g s: %s", _PAUSE_SECONDS, error)
+        self.is_refused = True
+        time.sleep(_PAUSE_SECONDS)
 
 
 class _Transport(kombu_redis.Transport):

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 
 import redis
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from worker.contract import READABLE_CONTRACTS, VERSION
 from worker.contract.errors import field_errors
 from worker.contract.messages import Claim, Held, RunSpec
+from worker.jobs.admission import Admission
 from worker.jobs.attempt import SPOOL_FOLDER, Attempt, newest_checkpoint_bytes
 from worker.jobs.claim import obtain
 from worker.jobs.courier import Courier
@@ -57,19 +61,31 @@ class Station:
             reserve=settings.disk_reserve,
             changed=lambda: self._heartbeat.beat_now(),
         )
+        self._admission = Admission(connection, identity=identity, settings=settings)
         self._heartbeat = Heartbeat(
-            connection, identity=identity, slots=slots, holdings=self._holdings, storage=self._storage
+            connection,
+            identity=identity,
+            slots=slots,
+            holdings=self._holdings,
+            admission=self._admission,
+            storage=self._storage,
         )
         self._trainers: set[int] = set()
         self._is_closing = False
 
-    def open(self) -> None:
-        """Answers for what an earlier start held, and begins to be heard of."""
-        adopt_orphans(self._settings.state / SPOOL_FOLDER, files=self._settings.files, courier=self._courier)
+    def open(self) -> bool:
+        """Begins to be heard of and, once its identity is known to be its own, answers for what an earlier start held.
+
+        Returns when it may train; False when it is to end before.
+        """
         self._storage.look()
+        self._heartbeat.start()
+        if not self._admission.wait(is_closing=lambda: self._is_closing):
+            return False
+        adopt_orphans(self._settings.state / SPOOL_FOLDER, files=self._settings.files, courier=self._courier)
         self._storage.start()
         self._courier.start()
-        self._heartbeat.start()
+        return True
 
     def begin_closing(self) -> None:
         """Takes nothing new and lets every training write its checkpoint and end. Safe in a signal handler."""
@@ -96,7 +112,8 @@ class Station:
         """Trains what the ring asks for, if it is for this worker; returns when that has ended. Never raises."""
         try:
             spec = read_ring(ring)
-            if not self._is_closing and self._mounts(spec) and self._has_room(spec):
+            is_ready = self._admission.is_admitted and not self._is_closing
+            if is_ready and self._mounts(spec) and self._has_room(spec):
                 self._take_and_train(spec)
         except ValidationError as error:
             self._refuse(ring, error)
@@ -105,7 +122,7 @@ class Station:
 
     def _refuse(self, ring: str, error: ValidationError) -> None:
         """Says what of the ring is not valid here, and of which run."""
-        complaints = "; ".join(chain.from_iterable(field_errors(error).values()))
+        complaints = "; ".join(chain.from_iterable(field_errors(error).values())) + f" (ResDrop {VERSION})"
         try:
             told = _Named.model_validate_json(ring)
         except ValidationError:
@@ -156,9 +173,12 @@ class Station:
 
     def _obtain(self, hold: Hold) -> bool:
         claim = Claim(
-            **hold.held.model_dump(),
+            run_id=hold.held.run_id,
+            attempt=hold.held.attempt,
+            claim_id=hold.held.claim_id,
             at=datetime.now(UTC),
             worker_id=self._identity.worker_id,
+            boot_id=self._identity.boot_id,
             devices=[slot.name for slot in hold.slots],
         )
         self._heartbeat.beat_now()
@@ -177,6 +197,7 @@ class Station:
             courier=self._courier,
             trainers=self._trainers,
             storage=self._storage,
+            note_outbox=self._holdings.note_outbox,
             is_closing=lambda: self._is_closing,
         )
 
@@ -187,6 +208,21 @@ class _Ring(RunSpec):
     run_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     attempt: int = Field(ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_meant_for_this_version(cls, ring: Any) -> Any:
+        """Before all else: by another contract the same words may mean something else."""
+        contract = ring.get("contract", 1) if isinstance(ring, dict) else 1
+        if contract not in READABLE_CONTRACTS:
+            told = {"message": _other_contract(contract), "field": "contract"}
+            raise PydanticCustomError("setting", "{message}", told)
+        return ring
+
+
+def _other_contract(contract: object) -> str:
+    known = ", ".join(map(str, sorted(READABLE_CONTRACTS)))
+    return f"the service speaks contract {contract}, this worker {known}; run the same version of ResDrop on both"
+
 
 class _Named(BaseModel):
     """Whose ring it is, of one that is not valid otherwise."""
@@ -196,5 +232,5 @@ class _Named(BaseModel):
 
 
 def read_ring(ring: str) -> RunSpec:
-    """The ring's content. Raises ValidationError for what this version cannot train."""
+    """The ring's content. Raises ValidationError for what this version cannot train as it is meant."""
     return _Ring.model_validate_json(ring)

@@ -22,7 +22,7 @@ export function createCurvesSection({ ids, current, createCharts }, app) {
   const { stores, setAxis } = liveCurves(ids, app, view.axis);
   const charts = createCharts({ stores, view, app });
   const controls = createChartControls(view, app);
-  const age = createDataAge({ ...app, current: () => newestOf(current(), stores) });
+  const age = createDataAge({ ...app, current: () => newestOf(current()) });
   bar.append(controls.node, age.node);
   place.append(charts.node);
   controls.node.addEventListener("changed", ({ detail }) => (detail.axisChanged ? setAxis(view.axis) : charts.draw()));
@@ -41,9 +41,12 @@ export function createCurvesSection({ ids, current, createCharts }, app) {
   return { node, draw: charts.draw, showAge: age.show };
 }
 
-/** The age shown for several runs is that of the one heard of last. */
-function newestOf(runs, stores) {
-  const aged = runs.map((run) => ({ run, at: stores.get(run.id)?.newest?.at ?? run.last_point_at }));
+/**
+ * The age shown for several runs is that of the one heard of last. It counts from when the service took the last point
+ * in: the point's own time is by the clock of the machine that trains.
+ */
+function newestOf(runs) {
+  const aged = runs.map((run) => ({ run, at: run.last_point_at }));
   return aged.sort((one, other) => Date.parse(other.at ?? 0) - Date.parse(one.at ?? 0))[0] ?? { run: null, at: null };
 }
 

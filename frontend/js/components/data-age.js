@@ -1,3 +1,4 @@
+import { serverNow } from "../clock.js";
 import { duration } from "../format.js";
 import { element, html, refs, setAttribute, setText } from "../html.js";
 import { isLive } from "../status.js";
@@ -24,7 +25,7 @@ export function createDataAge({ live, signal, current }) {
 
 function stateOf({ run, at, live }) {
   if (!at) return { name: "none", text: run && isLive(run) ? "Waiting for the first point" : "No points" };
-  const seconds = Math.max(0, (live.serverNow() - Date.parse(at)) / 1000);
+  const seconds = Math.max(0, (serverNow() - Date.parse(at)) / 1000);
   const text = `Last point ${duration(seconds)} ago`;
   if (!run || !isLive(run)) return { name: "still", text };
   if (live.state === "lost") return { name: "stale", text: `${text}, connection lost` };

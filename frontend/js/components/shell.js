@@ -24,6 +24,7 @@ const frame = () => html`
       <p class="connection" data-ref="connection" data-testid="connection"><span class="connection__dot"
         aria-hidden="true"></span><span data-ref="connectionText">Connecting</span></p>
       <p class="capacity" data-ref="capacity" data-testid="capacity"></p>
+      <ul class="findings" data-ref="findings" data-testid="findings" hidden></ul>
       <button type="button" class="ghost-button" data-ref="theme" data-testid="theme-toggle"></button>
     </div>
   </header>
@@ -43,7 +44,10 @@ export function createShell(root, { live }) {
   return {
     ...places,
     markPage: (page) => markPage(root, page),
-    showCapacity: (capacity) => showCapacity(places.capacity, capacity),
+    showCapacity: (capacity) => {
+      showCapacity(places.capacity, capacity);
+      showFindings(places.findings, capacity);
+    },
   };
 }
 
@@ -81,22 +85,27 @@ function markPage(root, page) {
   }
 }
 
-/** What is wrong with a part of the service, in the order in which it matters; "" when all is well. */
-function troubleOf({ database, redis, controller }) {
-  if (database !== "ok") return "The database is away";
-  if (redis !== "ok") return "Redis is away: runs wait";
-  return controller.alive ? "" : "The controller is away: nothing is recorded";
-}
+const troubleOf = (health) => health?.findings.find((finding) => finding.severity === "error");
 
 function showCapacity(node, { health, workers }) {
-  const trouble = health ? troubleOf(health) : "";
+  const trouble = troubleOf(health);
   const alive = workers.filter((worker) => worker.alive);
   const devices = alive.flatMap((worker) => worker.devices);
   const free = alive.flatMap((worker) => worker.free_devices);
   const capacity = alive.length
     ? `${alive.length} worker${alive.length > 1 ? "s" : ""} · ${free.length} of ${devices.length} free`
     : "No worker: queued runs wait";
-  setText(node, trouble || capacity);
+  setText(node, trouble?.title ?? capacity);
   setAttribute(node, "data-trouble", trouble || !alive.length ? "true" : null);
-  setAttribute(node, "title", devices.join(", "));
+  setAttribute(node, "title", trouble?.detail ?? devices.join(", "));
+}
+
+/** What else is the matter with the service, and what each worker is warned of. */
+function showFindings(node, { health, workers }) {
+  const trouble = troubleOf(health);
+  const others = (health?.findings ?? []).filter((finding) => finding !== trouble);
+  const warned = workers.flatMap(({ id, host, warnings }) => warnings.map((text) => [`Worker ${id} on ${host}`, text]));
+  const lines = [...others.map(({ title, detail }) => [title, detail]), ...warned];
+  fill(node, html`${lines.map(([title, detail]) => html`<li title="${detail}"><b>${title}</b> ${detail}</li>`)}`);
+  node.hidden = !lines.length;
 }
