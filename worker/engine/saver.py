@@ -59,6 +59,7 @@ class Saver:
         if self._state.ranks.agree(int(refusal is None)):
             self._newest = self._place()
             self._saved_at = time.monotonic()
+            self._tell(None)
         if refusal is not None:
             raise refusal
 
@@ -68,8 +69,6 @@ class Saver:
             self.save()
         except CheckpointUnwritable as refusal:
             self._tell(f"{refusal}; the training goes on meanwhile and tries again")
-        else:
-            self._tell(None)
         if self._place() != self._newest:
             every = 60.0 * self._plan.config.checkpoint_minutes
             self._saved_at = time.monotonic() - every + min(every, RETRY_SECONDS)
