@@ -8,10 +8,7 @@ import signal
 import sys
 import threading
 
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.controller.controller import Controller
 from backend.controller.lock import ControllerLock, lock_of
@@ -52,8 +49,6 @@ def main() -> int:
 def serve(settings: Settings, stopping: threading.Event) -> None:
     """Controls for as long as it is the only one; otherwise waits for its turn."""
     database = Database(settings.database_url)
-    if database.is_sqlite:
-        event.listen(database.engine, "connect", _sync_every_commit)
     lock = lock_of(database)
     try:
         while _take(lock, database, stopping):
@@ -66,13 +61,6 @@ def serve(settings: Settings, stopping: threading.Event) -> None:
                 lock.release()
     finally:
         database.close()
-
-
-def _sync_every_commit(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """Workers forget what the controller says it has, so a power failure must not take that from the database."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
 
 
 def _take(lock: ControllerLock, database: Database, stopping: threading.Event) -> bool:

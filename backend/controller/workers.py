@@ -56,7 +56,7 @@ def worker_seen(session: Session, message: WorkerSeen, identities: Identities, *
     _write_down(worker, message, seen_in=session, age_seconds=age_seconds)
     _look_after_rival(worker, identities)
     if known != _shown(worker):
-        _tell(session, waiting_runs=known is None or bool(known.get("gone", True)))
+        _tell(session, waiting_runs=known is None or bool(known["gone"]))
     return Seen(
         rings=bool(set(message.free_devices) - was_free),
         key=None if message.is_admitted else _key_of(worker),

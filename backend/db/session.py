@@ -72,11 +72,13 @@ def _on_sqlite_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry
     # The driver's own BEGIN comes too late (before the first write) and is DEFERRED; we send ours.
     connection.isolation_level = None
     cursor = connection.cursor()
+    # FULL syncs the log at each commit: what a user was answered for, and what workers forget because it is in SQL, is
+    # still there after a power failure. NORMAL syncs only when the log is written back, and loses the last commits.
     for pragma in (
         "journal_mode=WAL",
         f"busy_timeout={BUSY_TIMEOUT_MILLISECONDS}",
         "foreign_keys=ON",
-        "synchronous=NORMAL",
+        "synchronous=FULL",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

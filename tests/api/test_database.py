@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from backend.db.changes import current_change, next_change, note_change
 from backend.db.session import Database
@@ -67,3 +67,10 @@ def test_times_come_back_in_utc(database: Database, run_id: str) -> None:
         created = session.get_one(Run, run_id).created_at
     assert created.tzinfo is not None
     assert abs((datetime.now(UTC) - created).total_seconds()) < 60
+
+
+def test_every_commit_is_synced(database: Database) -> None:
+    """What a user was answered for is not to be lost with the power; 2 is FULL, which syncs SQLite's log."""
+    asked = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
+    with database.write() as session:
+        assert session.execute(text(asked)).scalar_one() in (2, "on")

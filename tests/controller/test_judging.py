@@ -242,6 +242,7 @@ def test_a_run_that_the_new_boot_took_over_is_not_lost(world: World, worker: Scr
     worker.seen()
     pass_time(world, 3)
     worker.reboot()
+    worker.seen()
     run_id = world.add_run()
     worker.train(run_id)
     for _ in range(4):

@@ -1,9 +1,7 @@
-"""A worker whose clock is off, by libfaketime: it trains at once, and every age is right."""
+"""A worker whose clock is off trains at once, and every age is right."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,21 +9,17 @@ import pytest
 
 from tests.faults.parts import PATIENCE, Backend
 from tests.jobs.parts import WorkerProcess
+from tests.support.service import REPOSITORY
 
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
-]
+pytestmark = pytest.mark.fault
 
 StartWorker = Callable[..., WorkerProcess]
 
 
 def shifted(seconds: int) -> dict[str, str]:
-    """The environment that shifts a program's clock; what waits for a time to pass is left alone."""
-    shown = subprocess.run(["faketime", "-f", f"{seconds:+d}s", "env"], capture_output=True, text=True, check=True)
-    pairs = (line.partition("=") for line in shown.stdout.splitlines())
-    found = {name: value for name, _, value in pairs if name == "LD_PRELOAD" or name.startswith("FAKETIME")}
-    return found | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    """The environment in which a worker's clock, and its trainer's, is off."""
+    folder = REPOSITORY / "tests" / "support" / "shifted_clock"
+    return {"PYTHONPATH": f"{folder}:{REPOSITORY}", "SHIFTED_CLOCK_SECONDS": str(seconds)}
 
 
 def seconds_since(moment: str) -> float:

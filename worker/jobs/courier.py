@@ -8,6 +8,7 @@ import time
 
 import redis
 from pydantic import ValidationError
+from redis.client import PubSub
 
 from worker.contract import names
 from worker.contract.messages import Message, RunKey
@@ -26,7 +27,7 @@ class Courier:
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
-        self._orders = connection.pubsub()  # type: ignore[no-untyped-call]
+        self._orders: PubSub = connection.pubsub()  # type: ignore[no-untyped-call]
         self._outboxes: list[Outbox] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()

@@ -8,8 +8,6 @@ Revision ID: 0007
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -58,12 +56,13 @@ def _make_workers() -> None:
 
 
 def _make_pulse() -> None:
-    columns: tuple[sa.ColumnClause[Any], ...] = (
+    former = sa.table(
+        "controller_pulse",
         sa.column("id", sa.Integer()),
         sa.column("seen_at", sa.DateTime(timezone=True)),
-        sa.column("set_aside"),
+        sa.column("set_aside", sa.Integer()),
     )
-    pulses = op.get_bind().execute(sa.select(*columns).select_from(sa.table("controller_pulse"))).mappings().all()
+    pulses = op.get_bind().execute(sa.select(former)).mappings().all()
     op.drop_table("controller_pulse")
     made = op.create_table(
         "controller_pulse",
