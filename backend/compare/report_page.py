@@ -86,7 +86,7 @@ def _result(member: Member) -> tuple[str, ...]:
         number(last(names.Metric.VAL_LOSS)),
         number(results.train_loss),
         duration(run.elapsed_seconds),
-        step_text(results.step_seconds),
+        step_text(results.step_seconds, with_quartiles=False),
         share(results.compute),
         f"{run.epoch:g} of {run.config['epochs']}",
     )

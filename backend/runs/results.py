@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, undefer
 
+from backend.db.changes import note_change
 from backend.db.tables import Attempt, Metric, Run, RunResults
 from worker.contract import names
 from worker.contract.messages import Point, Started
@@ -68,6 +69,7 @@ def catch_up(session: Session) -> None:
     behind = select(Run).where(Run.step > 0, ~known).order_by(Run.change.desc()).limit(_READ_ANEW)
     for run in session.execute(behind).scalars().all():
         refresh(session, run)
+        run.change = note_change(session, "run", run.id)
         if time.monotonic() > until:
             break
 
@@ -113,7 +115,7 @@ def _read_anew(session: Session, run: Run) -> dict[str, Any]:
 
 def _take_in(session: Session, run: Run, row: RunResults) -> bool:
     """The next reports; is there more?"""
-    end = row.through + _REPORTS_AT_ONCE * int(run.config["log_every"])
+    end = row.through + _REPORTS_AT_ONCE * int(run.config.get("log_every", 1))
     reports = _reports(session, run, after=row.through, through=end)
     if reports:
         measured = _measurements(run, row)
@@ -147,7 +149,7 @@ def _reports(session: Session, run: Run, *, after: int, through: int) -> dict[tu
 def _measurements(run: Run, row: RunResults) -> RunMeasurements:
     if row.measurements is not None:
         return RunMeasurements.model_validate(row.measurements)
-    return RunMeasurements(batch=run.config["batch"], steps_per_epoch=run.steps_per_epoch)
+    return RunMeasurements(batch=run.config.get("batch", 0), steps_per_epoch=run.steps_per_epoch)
 
 
 def _start(session: Session, run: Run, row: RunResults, attempt: int) -> Start:

@@ -82,8 +82,8 @@ class Start(BaseModel):
 class RunMeasurements(BaseModel):
     """The figures of a run from its reports, given in the order of their steps; after a rewind begin anew.
 
-    It is small however long the run is, and can be stored between two reports. A step is one batch of `batch` images;
-    None of `steps_per_epoch` leaves out the training loss.
+    It is small however long the run is, and can be stored between two reports. A step is one batch of `batch` images; 0
+    of them leaves out the time of a step, None of `steps_per_epoch` the training loss.
     """
 
     batch: int
@@ -135,7 +135,7 @@ class RunMeasurements(BaseModel):
     def _add_speed(self, images_per_second: float, start: Start) -> None:
         self.speeds.add(images_per_second)
         # The report after a resume is in part of steps that the process before has made, so it never counts.
-        if self.through < start.step + WARMUP_STEPS:
+        if self.through < start.step + WARMUP_STEPS or not self.batch:
             return
         self.steps.add(self.batch / images_per_second)
         if start.machine not in self.machines:

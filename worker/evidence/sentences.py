@@ -105,12 +105,13 @@ def number(value: float, form: str) -> str:
     return format(0.0, form) if float(text) == 0 else text
 
 
-def step_text(step: Quartiles | None) -> str:
-    """ "81.7 ms (79.0 to 85.2)": the median and the quartiles of the time of a step."""
+def step_text(step: Quartiles | None, *, with_quartiles: bool = True) -> str:
+    """ "81.7 ms (79.0 to 85.2)": the median time of a step, and its quartiles."""
     if step is None:
         return "–"
     unit, factor = ("s", 1.0) if step.median >= 1 else ("ms", 1000.0)
-    return f"{_short(step.median * factor)} {unit} ({_short(step.q1 * factor)} to {_short(step.q3 * factor)})"
+    spread = f" ({_short(step.q1 * factor)} to {_short(step.q3 * factor)})" if with_quartiles else ""
+    return f"{_short(step.median * factor)} {unit}{spread}"
 
 
 def _short(value: float) -> str:

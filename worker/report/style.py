@@ -40,7 +40,7 @@ small { font-size: 12.5px; }
 .tiles dt { color: var(--muted); font-size: 13px; }
 .tiles dd { font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .tiles dd small { display: block; font-weight: 400; }
-.scroller { overflow-x: auto; }
+.scroller { overflow-x: auto; margin: 14px 0; }
 table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 14px 7px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: baseline; }
 th { font-weight: 500; white-space: nowrap; }

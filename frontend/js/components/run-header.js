@@ -47,13 +47,10 @@ const header = (run) => html`
 
 const whole = (value) => value && Math.round(value);
 
-const lossNote = (run) => (typeof run.results.train_loss === "number" ? "mean over the last epoch" : "last report");
+const lossNote = (run) => (typeof run.results.train_loss === "number" ? "last epoch" : "last report");
 
 /** What a run that trains does at the moment stands beside the median. */
-function speedNote(run) {
-  const now = isLive(run) ? `now ${number(whole(run.latest.images_per_second))}` : run.device;
-  return ["median", now].filter(Boolean).join(" · ");
-}
+const speedNote = (run) => (isLive(run) ? `median, now ${number(whole(run.latest.images_per_second))}` : "median");
 
 const TILES = [
   [
@@ -66,7 +63,7 @@ const TILES = [
   ["Images per second", (run) => number(whole(run.results.images_per_second)), speedNote],
   ["Training time", (run) => duration(run.elapsed_seconds), (run) => (run.threads ? `${run.threads} threads` : "")],
 ];
-const SD_TILE = ["Compute", (run) => share(run.results.compute, 1), () => "of the full network, mean over steps"];
+const SD_TILE = ["Compute", (run) => share(run.results.compute, 1), () => "of the full network"];
 
 const tile = ([label]) => html`<div class="tile"><dt>${label}</dt><dd><span></span><small></small></dd></div>`;
 
