@@ -22,7 +22,6 @@ def report_page(report: Report, *, version: str) -> str:
     runs = [member.run for member in report.members]
     return document(
         f"{report.comparison.name} · ResDrop report",
-        _header(report),
         element("h2", "Verdict"),
         *_verdict(report),
         element("h2", "Results"),
@@ -32,7 +31,8 @@ def report_page(report: Report, *, version: str) -> str:
         charts(_chart(report, metric) for metric in DRAWN),
         *settings_section([Compared(run.arm or "", run.config) for run in runs]),
         *machine_section(runs),
-        element(
+        header=_header(report),
+        footer=element(
             "footer", f"Made by ResDrop {version} on {moment(report.made_at)} of comparison {report.comparison.id}."
         ),
     )

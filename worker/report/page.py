@@ -13,8 +13,8 @@ ARM_TITLES = {"baseline": "Baseline", "sd": "Stochastic depth"}
 Tile = tuple[str, str, str]
 
 
-def document(title: str, *content: Markup) -> str:
-    """The whole file."""
+def document(title: str, *content: Markup, header: Markup, footer: Markup | None = None) -> str:
+    """The whole file. `header` says what it is of and `footer` who made it; the content between is its main part."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -24,7 +24,8 @@ def document(title: str, *content: Markup) -> str:
         element("title", title),
         element("style", Markup(STYLE)),
     )
-    return "<!doctype html>\n" + element("html", head, element("body", *content), lang="en") + "\n"
+    body = element("body", header, element("main", *content), *([footer] if footer is not None else []))
+    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
 
 
 def table(label: str, head: Iterable[str], rows: Iterable[Sequence[str]]) -> Markup:

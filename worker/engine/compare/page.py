@@ -50,8 +50,6 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
     about = f"pL {config.pL:g}, mode {config.sd_mode}, {config.epochs} epochs, batch {config.batch}; {told}."
     return document(
         title,
-        element("h1", title),
-        element("p", about, class_="muted"),
         element("h2", "Verdict"),
         *verdict_section(verdict, seeds=len({arm.seed for arm in arms})),
         element("h2", "Runs"),
@@ -61,6 +59,7 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
         legend(),
         charts(_figure(shown, histories) for shown in CHARTS),
         *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
+        header=element("header", element("h1", title), element("p", about, class_="muted")),
     )
 
 
