@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import socket
@@ -23,15 +24,13 @@ needs_superuser = pytest.mark.skipif(os.geteuid() != 0, reason="only the superus
 
 @contextmanager
 def acting_as(uid: int) -> Iterator[None]:
-    """What this process makes meanwhile, sockets too, belongs to the account. Nothing may be imported in it."""
-    gid = os.getegid()
-    os.setegid(uid)
-    os.seteuid(uid)
+    """What this thread makes meanwhile, sockets too, belongs to the account; setfsuid(2) leaves other threads alone."""
+    libc = ctypes.CDLL(None)
+    before = libc.setfsuid(uid)
     try:
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(gid)
+        libc.setfsuid(before)
 
 
 def connect(port: int, *, uid: int | None = None, host: str = "127.0.0.1") -> socket.socket:
