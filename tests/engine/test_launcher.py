@@ -100,16 +100,11 @@ def test_their_command_ends_before_it_writes_anything(
     capsys: pytest.CaptureFixture[str],
     environment: dict[str, str],
 ) -> None:
-    first = {name: "0" if name.endswith(("RANK", "PROCID")) else value for name, value in environment.items()}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     settings = [f"--{name}={value}" for name, value in TINY.items()]
-    for told, variables in ((False, environment), (True, first)):
-        if "SLURM_NTASKS" in variables and "SLURM_STEP_NUM_TASKS" not in variables and told:
-            continue
-        with monkeypatch.context() as patch:
-            for name, value in variables.items():
-                patch.setenv(name, value)
-            assert main(["train", "--out", str(tmp_path / "run"), *settings]) == 2
-            assert ("would do the whole work" in capsys.readouterr().err) == told
+    assert main(["train", "--out", str(tmp_path / "run"), *settings]) == 2
+    assert "would do the whole work" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

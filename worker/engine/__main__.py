@@ -27,8 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             refuse_several(arguments.command)
         return int(arguments.verb(arguments))
     except LaunchRefused as refusal:
-        if refusal.is_first:
-            print(refusal, file=sys.stderr)
+        print(refusal, file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -26,11 +26,10 @@ SLURM_RANK = "SLURM_PROCID"
 
 
 class LaunchRefused(ValueError):
-    """What the launcher started does not make one training; says why and what to do. One of the processes tells it."""
+    """What the launcher started does not make one training; says why and what to do.
 
-    def __init__(self, sentence: str, *, is_first: bool) -> None:
-        super().__init__(sentence)
-        self.is_first = is_first
+    Each of the processes is to tell it: the first that ends has the launcher end the rest.
+    """
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ class Launch:
                 f"{self.count} {'process was' if self.count == 1 else 'processes were'} started (WORLD_SIZE) for "
                 f"devices {devices}; give --devices {self.count}, start {devices}, or unset RANK and WORLD_SIZE for "
                 "this process to start the others itself",
-                is_first=self.local_rank == 0,
             )
 
 
@@ -59,12 +57,11 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
         _refuse_others(environment)
         return None
     missing = [name for name in (COUNT, LOCAL_RANK, ADDRESS, PORT) if not environment.get(name)]
-    rank, is_first = environment[RANK], environment.get(LOCAL_RANK, environment[RANK]) in ("0", "")
+    rank = environment[RANK]
     if missing and environment.get(COUNT) != "1":
         raise LaunchRefused(
             f"RANK {rank} says that a launcher has started this process, but {', '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing; use torchrun, or unset RANK to train alone",
-            is_first=is_first,
         )
     try:
         count = int(environment[COUNT])
@@ -77,13 +74,11 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launch | None:
     except ValueError as error:
         raise LaunchRefused(
             f"one of RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE is no whole number ({error}); use torchrun",
-            is_first=is_first,
         ) from error
     if not (0 <= launch.rank < launch.count and 0 <= launch.local_rank < launch.local_count <= launch.count):
         raise LaunchRefused(
             f"RANK {launch.rank} of WORLD_SIZE {launch.count} and LOCAL_RANK {launch.local_rank} of LOCAL_WORLD_SIZE "
             f"{launch.local_count} do not fit together; use torchrun",
-            is_first=is_first,
         )
     return launch
 
@@ -95,13 +90,7 @@ def refuse_several(what: str, environment: Mapping[str, str] = os.environ) -> No
         raise LaunchRefused(
             f"{launch.count} processes were started (WORLD_SIZE) and {what} is one process's work; "
             "start it without a launcher",
-            is_first=launch.rank == 0,
         )
-
-
-def speaks(environment: Mapping[str, str] = os.environ) -> bool:
-    """Of processes that find the same, one tells it on each machine."""
-    return environment.get(LOCAL_RANK, "0") in ("", "0")
 
 
 def is_restart(environment: Mapping[str, str] = os.environ) -> bool:
@@ -124,5 +113,4 @@ def _refuse_others(environment: Mapping[str, str]) -> None:
             raise LaunchRefused(
                 f"{name} started {number} processes, each of which would do the whole work in one folder; start one "
                 "alone, which starts a process for each of its --devices itself, or torchrun, once on each machine",
-                is_first=environment[rank] in ("0", ""),
             )

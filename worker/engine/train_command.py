@@ -59,8 +59,7 @@ def run(config: RunConfig, *, out: Path, fresh: bool, launch: Launch | None = No
             return _train_alone(folder, config, fresh=fresh)
         return _train_together(folder, config, launch, fresh=fresh)
     except (DataError, DeviceUnavailable, FolderRefused, CheckpointMismatch) as refusal:
-        if launch is None or launch.rank == 0 or isinstance(refusal, DeviceUnavailable):
-            complain(str(refusal))
+        complain(str(refusal))
         return BAD_INPUT
     except _Failed:
         return FAILED
@@ -98,9 +97,11 @@ def _lead(folder: ResultsFolder, config: RunConfig, dataset: Dataset, ranks: Ran
             held.enter_context(folder.locked())
             held.enter_context(control.listening())
             beginning = _beginning(folder, config, fresh=fresh)
-        except (FolderRefused, CheckpointMismatch):
+        except (FolderRefused, CheckpointMismatch) as refusal:
+            # Before the others hear of it: the first that ends has the launcher end the rest.
+            complain(str(refusal))
             Decision(exit_code=BAD_INPUT).tell(ranks)
-            raise
+            return BAD_INPUT
         if beginning is None:
             Decision(exit_code=0).tell(ranks)
             return 0

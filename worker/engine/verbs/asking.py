@@ -15,7 +15,6 @@ from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
 from worker.contract.options import given_settings, list_presets
 from worker.contract.presets import PRESETS
-from worker.engine.launcher import speaks
 
 BAD_INPUT = 2
 
@@ -53,7 +52,7 @@ def refusing(verb: Verb) -> Verb:
         try:
             return verb(arguments)
         except ValidationError as error:
-            for field, sentences in field_errors(error).items() if speaks() else ():
+            for field, sentences in field_errors(error).items():
                 print(f"{field}: {'; '.join(sentences)}", file=sys.stderr)
         except FolderRefused as refusal:
             print(refusal, file=sys.stderr)
