@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from backend.announcer import Announcer
 from backend.db.session import Database
@@ -43,3 +43,5 @@ async def _database(request: Request) -> Database:
 
 PartsOf = Annotated[Parts, Depends(_parts)]
 DatabaseOf = Annotated[Database, Depends(_database)]
+#: Of every route that is of one run.
+RunId = Annotated[str, Path(description="The id of a run.", examples=["r_1a2b3c4d"])]

@@ -9,9 +9,8 @@ from fastapi.responses import StreamingResponse
 
 from backend.errors import BadInput
 from backend.metrics.queries import Axis, Curves, csv_lines, metric_names, read_curves
-from backend.parts import DatabaseOf
+from backend.parts import DatabaseOf, RunId
 from backend.problems import described_file, may_answer
-from backend.runs.inputs import RunId
 from backend.runs.queries import get_run
 
 router = APIRouter(tags=["metrics"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -110,9 +109,6 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-#: Of every route that is of one run.
-RunId = Annotated[str, Path(description="The id of a run.", examples=["r_1a2b3c4d"])]
 
 _SMALL_CONFIG: JsonDict = {"dataset": "digits", "depth": 20, "sd": True, "epochs": 5, "batch": 64, "seed": 0}
 

@@ -15,11 +15,11 @@ from backend.db.tables import Run
 from backend.downloads import Download
 from backend.errors import BadInput, Conflict, NotFound
 from backend.idempotency import OnceOf
-from backend.parts import DatabaseOf, Parts, PartsOf
+from backend.parts import DatabaseOf, Parts, PartsOf, RunId
 from backend.problems import described_file, may_answer
 from backend.runs.configs import CheckedConfig, check_config
 from backend.runs.files import checkpoint_path, delete_files
-from backend.runs.inputs import Body, Draft, NewRun, RunEdit, RunId
+from backend.runs.inputs import Body, Draft, NewRun, RunEdit
 from backend.runs.queries import (
     CheckpointView,
     EventQuery,

@@ -72,7 +72,7 @@ class House:
     @property
     def client_that_answers_errors(self) -> httpx.Client:
         """As a server does; the other one raises what is unexpected in the test."""
-        return TestClient(self.app, base_url=HOST, raise_server_exceptions=False)
+        return TestClient(self.app, base_url=HOST, headers=self.client.headers, raise_server_exceptions=False)
 
     @contextmanager
     def served(self) -> Iterator[str]:
