@@ -98,7 +98,9 @@ def test_keys_that_are_rubbish_hold_up_no_run(
         server.lpush(names.run_key("r_other"), "rubbish")
         start_worker()
         backend.wait_for_step(run_id, 50, seconds=PATIENCE)
-        server.delete(names.run_key(run_id))
-        server.sadd(names.run_key(run_id), "rubbish")
+        with server.pipeline() as at_once:
+            at_once.delete(names.run_key(run_id))
+            at_once.sadd(names.run_key(run_id), "rubbish")
+            at_once.execute()
         backend.act(run_id, "pause")
         backend.wait_for_status(run_id, "paused", seconds=PATIENCE)
