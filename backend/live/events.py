@@ -121,7 +121,9 @@ def _points(session: Session, changes: Sequence[Change], *, after: int, through:
     run_ids = _last_numbers(changes, "points")
     if not run_ids:
         return
-    rows = select(Metric).where(Metric.change > after, Metric.change <= through, Metric.run_id.in_(run_ids))
+    # By their change alone: given the runs by themselves, SQLite looks through all of their points for the few.
+    of_runs = func.coalesce(Metric.run_id, "").in_(run_ids)
+    rows = select(Metric).where(Metric.change > after, Metric.change <= through, of_runs)
     steps: dict[tuple[int, str], dict[int, dict[str, Any]]] = defaultdict(dict)
     for row in session.execute(rows.order_by(Metric.step)).scalars():
         point = steps[row.change, row.run_id].setdefault(row.step, _empty_point(row))

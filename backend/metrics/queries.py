@@ -195,11 +195,14 @@ def _points(
     session: Session, run_id: str, name: str, axis: Axis, *, after: int | None = None, newer_than: int | None = None
 ) -> Iterator[CurvePoint]:
     """In their order, read in portions."""
-    of_name = select(Metric.step, _COLUMNS[axis], Metric.value).where(Metric.run_id == run_id, Metric.name == name)
+    of_name = select(Metric.step, _COLUMNS[axis], Metric.value).where(Metric.name == name)
+    if newer_than is not None:
+        # By their change alone: given the run by itself, SQLite looks through all of its points for the few.
+        of_name = of_name.where(Metric.change > newer_than, func.coalesce(Metric.run_id, "") == run_id)
+    else:
+        of_name = of_name.where(Metric.run_id == run_id)
     if after is not None:
         of_name = of_name.where(Metric.step > after)
-    if newer_than is not None:
-        of_name = of_name.where(Metric.change > newer_than)
     rows = session.execute(of_name.order_by(Metric.step).execution_options(yield_per=_ROWS_READ_AT_ONCE))
     return (CurvePoint(*row) for row in rows)
 

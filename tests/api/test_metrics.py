@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from backend.controller.curve_buckets import CurveBuckets
 from backend.db.tables import MetricBucket
+from backend.live.events import read_changes
 from backend.metrics.thinning import CurvePoint, thin
 from tests.api.house import House, on_both
 
@@ -225,3 +226,19 @@ class TestLongCurves:
         house.move(run_id, "stopped")
         assert house.client.delete(f"/api/v1/runs/{run_id}").status_code == 204
         assert built(house, run_id) == 0
+
+
+def test_what_is_new_of_a_long_run_is_found_by_its_change(house: House) -> None:
+    """SQLite would look through the whole run for it, at each event of a page that watches."""
+    run_id = house.api.launch()
+    house.points(run_id, range(1, 3), train_loss=float)
+    read: list[str] = []
+    event.listen(house.database.engine, "before_cursor_execute", lambda *said: read.append(said[2]))
+    house.api.get(f"/runs/{run_id}/metrics", since=1, names="train/loss")
+    with house.database.read() as session:
+        read_changes(session, after=0)
+        asked = [statement for statement in read if "FROM metrics" in statement and "metrics.change >" in statement]
+        assert len(asked) == 2
+        for statement in asked:
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (1,) * statement.count("?"))
+            assert "ix_metrics_change" in " ".join(str(row[3]) for row in plan)
