@@ -20,6 +20,7 @@ from backend.process.errors import CommandError
 from backend.process.home import Home
 from backend.process.supervision import ROOT
 from backend.settings import Settings, without_password
+from worker.common.disk import Reserve, room_at, shown
 
 
 class Level(StrEnum):
@@ -154,8 +155,8 @@ def check_redis_connection(url: str) -> Check:
     return Check("redis", Level.OK, f"{version} at {shown}")
 
 
-#: Below the first nothing can be trained for long, below the second one should know.
-_LEAST_FREE, _COMFORTABLE_FREE = 1e9, 5e9
+#: So many times what runs leave free on a disk; with less, one should know before they make way.
+_COMFORTABLE_RESERVES = 5
 _FAR_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "ceph"}
 
 
@@ -172,16 +173,17 @@ def check_home(home: Home) -> Iterator[Check]:
         yield Check("home", Level.FAIL, f"{existing} cannot be written to", remedy)
     else:
         yield Check("home", Level.OK, f"{home.path}" + ("" if existing == home.path else " (made by the first `up`)"))
-    yield _check_disk(existing)
+    yield _check_disk(existing, settings.disk_reserve)
     yield _check_database(settings.database_url, existing)
 
 
-def _check_disk(path: Path) -> Check:
-    usage = shutil.disk_usage(path)
-    text = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.0f} GB free at {path}"
-    if usage.free >= _COMFORTABLE_FREE:
+def _check_disk(path: Path, reserved: Reserve) -> Check:
+    room = room_at(path)
+    reserve = reserved.bytes_of(room.total_bytes)
+    text = f"{shown(room.free_bytes)} of {shown(room.total_bytes)} free at {path}, {shown(reserve)} are to stay free"
+    if not room.lacks(_COMFORTABLE_RESERVES * reserve):
         return Check("disk", Level.OK, text)
-    level = Level.FAIL if usage.free < _LEAST_FREE else Level.WARN
+    level = Level.FAIL if room.lacks(reserve) else Level.WARN
     return Check("disk", level, text, "checkpoints need room: make some, or choose a --home on another disk")
 
 

@@ -72,8 +72,8 @@ def _tell(home: Home, address: Address, parts: list[dict[str, Any]], service: di
 def _tell_service(service: dict[str, Any]) -> None:
     health = service["health"]
     controller = "alive" if health["controller"]["alive"] else "not heard of"
-    states = {name: health[name] if health[name] == "ok" else "not ok" for name in ("database", "redis")}
-    say(f"database {states['database']}, redis {states['redis']}, controller {controller}")
+    states = {name: health[name] if health[name] == "ok" else "not ok" for name in ("database", "redis", "disk")}
+    say(f"database {states['database']}, redis {states['redis']}, disk {states['disk']}, controller {controller}")
     for finding in health.get("findings", ()):
         say(f"{finding['severity']}: {finding['detail']}")
     for worker in service["workers"]:

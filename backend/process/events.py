@@ -79,9 +79,13 @@ def _append(path: Path, event: Event) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         size, line = os.fstat(descriptor).st_size, _line(event)
-        if os.write(descriptor, line) < len(line):
+        try:
+            while line:
+                # A disk that is nearly full takes a part, and refuses the rest.
+                line = line[os.write(descriptor, line) :]
+        except OSError:
             os.ftruncate(descriptor, size)
-            os.write(descriptor, line)  # says now what is the matter
+            raise
     finally:
         os.close(descriptor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,31 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
     # Nothing that was trained and counted is missing.
     series = {int(step) for step in service.series(run_id, "train/loss")}
     assert series == set(range(1, max(series) + 1))
+
+
+def assert_held_until(service: Service, said: str, end: Callable[[], None]) -> None:
+    """A run that is launched meanwhile waits with the reason, and is trained once `end` was called."""
+    service.wait_until(lambda: any(said in finding["detail"] for finding in health(service)["findings"]), seconds=60, what=said)
+    before = parts(service)
+    run_id = service.launch()
+    service.wait_until(lambda: said in (service.run(run_id)["waiting_for"] or ""), seconds=60, what="the reason")
+    end()
+    service.wait_for_status(run_id, "completed", seconds=300)
+    assert parts(service) == before
+
+
+def test_a_spool_that_became_read_only_is_told_of_and_waited_for(service: Service, disk: SmallDisk) -> None:
+    service.wait_until(lambda: health(service)["status"] == "ok", seconds=120, what="the worker")
+    disk.make_read_only("home/worker/spool")
+    assert_held_until(
+        service, "spool cannot be written to (Read-only file system)", lambda: disk.make_writable("home/worker/spool")
+    )
+
+
+def test_a_disk_that_takes_no_more_files_is_told_of_and_waited_for(service: Service, disk: SmallDisk) -> None:
+    service.wait_until(lambda: health(service)["status"] == "ok", seconds=120, what="the worker")
+    disk.use_up_inodes()
+    assert_held_until(service, "takes 0 more files", disk.give_inodes_back)
 
 
 def test_up_on_a_full_disk_says_so_in_a_sentence(tmp_path: Path) -> None:

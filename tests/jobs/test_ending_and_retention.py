@@ -104,3 +104,32 @@ def test_a_damaged_checkpoint_does_not_count_as_one() -> None:
     kept.note_damaged("earlier-30")
     kept.note_saved("own-21", best=False, seq=1)
     assert kept.take_surplus(acknowledged_through=1) == ["earlier-10", "earlier-30"]
+
+
+ROOM = "the disk of /files has 1.0 MB of 16.0 MB free, 5.4 MB are needed"
+REFUSED = "checkpoint step-9.pt cannot be written: No space left on device"
+
+
+def test_a_run_that_makes_way_is_queued_again_with_the_reason() -> None:
+    said = word(ended=Ended(outcome=Outcome.PAUSED, step=9), evicted=ROOM)
+    assert (said.kind, said.body["crashed"]) == ("released", False)
+    assert said.body["reason"] == f"paused after step 9: {ROOM}; it goes on by itself when there is room"
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind", "body"),
+    [
+        ({"desired": Desired.PAUSE}, "paused", {"step": 5, "reason": REFUSED}),
+        ({"desired": Desired.STOP}, "stopped", {}),
+        ({"evicted": ROOM}, "released", {"crashed": False}),
+        ({"worker_closes": True}, "released", {"crashed": False}),
+        ({}, "released", {"crashed": True}),
+    ],
+)
+def test_without_its_checkpoint_a_run_goes_on_from_the_one_before(
+    seen: dict[str, Any], kind: str, body: dict[str, Any]
+) -> None:
+    said = word(ended=Ended(outcome=Outcome.UNSAVED, reason=REFUSED), checkpoint_step=5, **seen)
+    assert said.kind == kind
+    assert said.body | body == said.body
+    assert REFUSED in said.body["reason"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -15,10 +17,10 @@ _NAMESPACE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-r", "-m"]
 class SmallDisk:
     """`prefix` before a command lets it see the disk at `place`; `of(pid)` is where the test sees it, then."""
 
-    def __init__(self, place: Path, *, megabytes: int) -> None:
+    def __init__(self, place: Path, *, megabytes: int, inodes: int = 4000) -> None:
         place.mkdir()
         self.place = place
-        mount = f'mount -t tmpfs -o size={megabytes}m,mode=700 none "{place}"'
+        mount = f'mount -t tmpfs -o size={megabytes}m,nr_inodes={inodes},mode=700 none "{place}"'
         self.prefix = [*_NAMESPACE, "sh", "-c", f'{mount} && exec "$@"', "sh"]
         self._pid: int | None = None
 
@@ -47,6 +49,25 @@ class SmallDisk:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.seen).free
+
+    def make_read_only(self, folder: str) -> None:
+        """Below the disk, for whatever is opened from now on; the disk itself is busy while files are open on it."""
+        path = str(self.place / folder)
+        self.inside("mount", "--bind", path, path)
+        self.inside("mount", "-o", "remount,bind,ro", path)
+
+    def make_writable(self, folder: str) -> None:
+        self.inside("umount", "-l", str(self.place / folder))
+
+    def use_up_inodes(self) -> None:
+        folder = self.seen / "many"
+        folder.mkdir()
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (folder / str(number)).touch()
+
+    def give_inodes_back(self) -> None:
+        shutil.rmtree(self.seen / "many")
 
     def inside(self, *command: str) -> None:
         """Runs `command` where the disk is mounted."""

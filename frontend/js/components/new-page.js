@@ -154,6 +154,8 @@ function bind(page, presets) {
     launch(page);
   });
   app.live.addEventListener("state", () => app.live.state === "live" && page.check.retry(), { signal: app.signal });
+  // The stream that all tabs share may not have noticed that the network was away.
+  window.addEventListener("online", () => page.check.retry(), { signal: app.signal });
 }
 
 /** What a source says of a launch beside its configuration. */
