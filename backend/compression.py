@@ -1,14 +1,14 @@
 """Answers are compressed for who takes it: JSON, pages and tables; no event streams, checkpoints or images.
 
 Compressing an answer that holds both a secret and something that a stranger chose would give the secret away by its
-length (BREACH). No answer here holds one: the token travels in headers and in the address of one redirect alone.
+length (BREACH). No answer here holds one: the token travels in headers and in the body of one request alone.
 """
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Below it a packet is saved nowhere, and the header costs as much.
 LEAST_BYTES = 1000
@@ -30,7 +30,20 @@ class Compression(GZipMiddleware):
             scope = dict(scope, headers=list(scope["headers"]))
             accepted = "gzip" if accepts_gzip(Headers(scope=scope)) else "identity"
             MutableHeaders(scope=scope)["accept-encoding"] = accepted
+            if scope["method"] == "HEAD" and accepted == "gzip":
+                send = _without_length(send)
         await super().__call__(scope, receive, send)
+
+
+def _without_length(send: Send) -> Send:
+    """What GET would come to when it is compressed is not known without doing it, and a wrong length is a lie."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            del MutableHeaders(scope=message)["content-length"]
+        await send(message)
+
+    return sent
 
 
 def accepts_gzip(headers: Headers) -> bool:

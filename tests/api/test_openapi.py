@@ -124,14 +124,14 @@ class TestDocument:
 
     def test_the_cookie_is_the_one_that_a_browser_is_given(self, house: House) -> None:
         guarded = House(replace(house.settings, token="secret", port=8123))
-        with guarded.client as client:
+        with guarded.client, guarded.stranger() as client:
             client.base_url = "http://127.0.0.1:8123"
             schemes = guarded.app.openapi()["components"]["securitySchemes"]
             bearer = {"Authorization": "Bearer secret"}
             assert client.get("/api/v1/runs").status_code == 401
             assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
             assert client.get("/api/v1/runs", headers=bearer).status_code == 200
-            client.get("/?token=secret")
+            client.post("/login", data={"token": "secret"}, headers={"Origin": "http://127.0.0.1:8123"})
             assert schemes["cookie"]["in"] == "cookie"
             assert list(client.cookies) == [schemes["cookie"]["name"]]
             assert client.get("/api/v1/runs").status_code == 200

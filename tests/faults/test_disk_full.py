@@ -97,7 +97,8 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
 
 def assert_held_until(service: Service, said: str, end: Callable[[], None]) -> None:
     """A run that is launched meanwhile waits with the reason, and is trained once `end` was called."""
-    service.wait_until(lambda: any(said in finding["detail"] for finding in health(service)["findings"]), seconds=60, what=said)
+    details = lambda: [finding["detail"] for finding in health(service)["findings"]]  # noqa: E731  asked each time
+    service.wait_until(lambda: any(said in detail for detail in details()), seconds=60, what=said)
     before = parts(service)
     run_id = service.launch()
     service.wait_until(lambda: said in (service.run(run_id)["waiting_for"] or ""), seconds=60, what="the reason")
