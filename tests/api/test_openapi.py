@@ -124,7 +124,7 @@ class TestDocument:
 
     def test_the_cookie_is_the_one_that_a_browser_is_given(self, house: House) -> None:
         guarded = House(replace(house.settings, token="secret", port=8123))
-        with guarded.client, guarded.stranger() as client:
+        with guarded.stranger() as client:
             client.base_url = "http://127.0.0.1:8123"
             schemes = guarded.app.openapi()["components"]["securitySchemes"]
             bearer = {"Authorization": "Bearer secret"}
