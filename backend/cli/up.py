@@ -17,7 +17,7 @@ from backend.db import soundness
 from backend.process import listening, programs, redis_server, supervision
 from backend.process.errors import CommandError
 from backend.process.home import Home, write_private
-from backend.process.privacy import make_private
+from backend.process.privacy import PRIVATE_UMASK, make_private
 from backend.process.repair import repair
 from backend.settings import DEFAULT_PORT, Settings
 
@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     port = listening.port_from(arguments.port)
     home = Home.chosen(arguments.home)
+    # For what it writes into the home itself; the parts get theirs from their supervisor.
+    os.umask(PRIVATE_UMASK)
     make_private(home.path, say_timed)
     for sentence in home.prepare():
         say_timed(sentence)

@@ -36,7 +36,7 @@ def test_all_that_up_writes_is_private(up: Up) -> None:
     running = up(WITH_REAL_API="1")
     running.wait_for("ResDrop is ready", seconds=120)
     names = {path.name for path in running.home.rglob("*")}
-    assert {"resdrop.db", "appendonlydir", "events.jsonl", "supervisor.log", "api.log", "redis.conf"} <= names
+    assert {"resdrop.db", "appendonlydir", "events.jsonl", "supervisor.log", "redis.conf"} <= names
     assert open_to_others(running.home) == []
 
 
