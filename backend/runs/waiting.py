@@ -72,8 +72,6 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
     if not workers:
         refusing = [worker for worker in around.workers if has_refused(worker, note)]
         return f"a worker of a fitting version: {_refusals(refusing, note)}" if note and refusing else "a worker"
-    if note is not None and _is_passed_over(run, note, around.now):
-        return _answer_needed(note, around.now)
     roots = around.roots.get(run.id)
     if roots:
         workers = [worker for worker in workers if worker.root_id in roots]
@@ -87,6 +85,8 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
     if all(lacks.values()):
         return "; ".join(f"worker {name}, which takes no runs now: {lack}" for name, lack in lacks.items())
     workers = [worker for worker in workers if not lacks[worker.id]]
+    if note is not None and _is_passed_over(run, note, around.now):
+        return _answer_needed(note, around.now)
     if any(choose_devices(worker.free_devices, devices=devices, device=device) for worker in workers):
         return "a worker to take it"
     return "a free device" if devices == 1 or device is Device.CPU else f"{devices} free devices of one worker"
