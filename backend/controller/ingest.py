@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.controller.claims import grant
+from backend.controller.disk_guard import note_storage
 from backend.controller.handlers import Speaker, handle
 from backend.controller.identities import Identities
 from backend.controller.judge import Boot
@@ -224,6 +225,9 @@ class _Batch:
     def _take_sign_of_life(self, item: Parsed, message: WorkerSeen) -> None:
         seen = worker_seen(self._session, message, self._identities, age_seconds=item.entry.age_seconds)
         self.outcome.rings |= seen.rings
+        if seen.key is None:
+            # Of a start that has the identity; another one with it speaks of another machine's disks.
+            self.outcome.rings |= note_storage(self._session, message)
         self.outcome.heard.append(message)
         if seen.key is not None:
             self.outcome.workers[message.worker_id] = seen.key
