@@ -36,11 +36,16 @@ class Compression(GZipMiddleware):
 
 
 def _without_length(send: Send) -> Send:
-    """What GET would come to when it is compressed is not known without doing it, and a wrong length is a lie."""
+    """What GET would come to when it is compressed is not known without doing it, and a wrong length is a lie.
+
+    What is kept compressed already says its encoding and its length itself.
+    """
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            del MutableHeaders(scope=message)["content-length"]
+            headers = MutableHeaders(scope=message)
+            if "content-encoding" not in headers:
+                del headers["content-length"]
         await send(message)
 
     return sent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -98,6 +99,16 @@ def test_a_forked_child_does_not_keep_the_lock_of_its_dead_parent(tmp_path: Path
         first.kill()
         first.wait()
         assert said(hold(path, without_flock=False)) == "held"
+
+
+def test_who_copies_a_folder_in_use_can_lock_the_copy(tmp_path: Path) -> None:
+    """The holder of the folder that it was made of lives on, and has nothing to do with the copy."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with holding(folder / "lock", without_flock=False):
+        shutil.copytree(folder, tmp_path / "copy")
+        assert (tmp_path / "copy" / "lock.holder").exists()
+        assert said(hold(tmp_path / "copy" / "lock", without_flock=False)) == "held"
 
 
 @needs_filter

@@ -78,13 +78,14 @@ class LockNote:
     def is_alive(self, found: Holder | None, *, same_kernel_locks: bool) -> bool:
         """Is the note's holder at work? Takes a while to tell of another machine's, by seeing whether it is touched.
 
-        `same_kernel_locks` says that the lock itself was free, for which no process of this kernel can have it.
+        `same_kernel_locks` says that the lock itself was free, for which no process of this kernel can have it: the
+        note came with a copy of the folder, whose holder may well live and have the lock of the folder it was made of.
         """
         if found is not None and found.boot and found.boot == machine_boot():
-            if found.numbers == number_space():
-                return birth(found.pid) == found.born
             if same_kernel_locks:
                 return False
+            if found.numbers == number_space():
+                return birth(found.pid) == found.born
         first, until = self._beat(), time.monotonic() + SILENT_SECONDS
         while first is not None and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
