@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import Base, IdempotencyKey
 from backend.errors import BadInput, Conflict
+from backend.security.navigation import route_path
 
 Created = TypeVar("Created", bound=Base)
 _FIELD = "Idempotency-Key"
@@ -66,7 +67,7 @@ async def _once(
         ),
     ] = None,
 ) -> Once:
-    return Once(key, request.url.path[:200])
+    return Once(key, route_path(request.scope)[:200])
 
 
 OnceOf = Annotated[Once, Depends(_once)]

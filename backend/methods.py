@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.problems import problem
+from backend.security.navigation import route_path
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Methods:
         self._addresses = [_address(route, prefix) for route in routes if isinstance(route, APIRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = self._allowed(scope["path"]) if scope["type"] == "http" else None
+        allowed = self._allowed(route_path(scope)) if scope["type"] == "http" else None
         if not allowed:
             await self._app(scope, receive, send)
             return

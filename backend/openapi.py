@@ -71,7 +71,7 @@ def _complete(document: Json, *, token_cookie: str) -> None:
 
 def _security_schemes(token_cookie: str) -> Json:
     bearer = "The token of the service, as `Authorization: Bearer TOKEN`."
-    cookie = "What a browser is given for the token when it opens `/?token=TOKEN` once."
+    cookie = "What a browser is given for the token when that is entered at `/login`."
     return {
         "bearer": {"type": "http", "scheme": "bearer", "description": bearer},
         "cookie": {"type": "apiKey", "in": "cookie", "name": token_cookie, "description": cookie},

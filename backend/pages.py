@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from backend.compression import accepts_gzip
 from backend.errors import NotFound
 from backend.frontend_files import FrontendFiles
+from backend.security.navigation import route_path
 
 FRONTEND = Path(__file__).resolve().parent.parent / "frontend"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -29,7 +30,7 @@ def install(app: FastAPI) -> None:
 
 def page_for(request: Request, error: HTTPException) -> Response | None:
     """index.html where the page itself knows the address; None where nothing is there."""
-    path = request.url.path
+    path = route_path(request.scope)
     is_page = error.status_code == 404 and request.method in ("GET", "HEAD") and not path.startswith(_NOT_PAGES)
     if not is_page or PurePosixPath(path).suffix:
         return None

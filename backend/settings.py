@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.connections.limits import ConnectionLimits
+from backend.security.addresses import Addresses
 from worker.common.disk import Reserve
 
 DEFAULT_HOME = "~/.resdrop"
@@ -32,6 +33,8 @@ class Settings:
     #: Has the account that runs the service show the token too.
     asks_owner: bool = False
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    #: Names, origins, proxies and path beside those of `host` itself.
+    addresses: Addresses = field(default_factory=Addresses)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -48,6 +51,7 @@ class Settings:
             token=_token(environment.get("RESDROP_TOKEN") or None),
             asks_owner=_yes(environment, "RESDROP_ASK_OWNER"),
             limits=ConnectionLimits.from_environment(environment),
+            addresses=Addresses.from_environment(environment),
         )
 
 

@@ -19,7 +19,27 @@ from backend.process.errors import CommandError
 from backend.process.home import Home, write_private
 from backend.process.privacy import PRIVATE_UMASK, make_private
 from backend.process.repair import repair
+from backend.security.addresses import (
+    ALLOWED_HOSTS,
+    ALLOWED_ORIGINS,
+    ROOT_PATH,
+    TRUSTED_PROXIES,
+    is_everywhere,
+    own_hosts,
+)
 from backend.settings import DEFAULT_PORT, Settings
+
+#: Options with their environment variables, what they take, and what they are for.
+_ADDRESSES = {
+    "--allowed-hosts": (
+        ALLOWED_HOSTS,
+        "NAMES",
+        "names that the service is asked for by, beside its own; commas between",
+    ),
+    "--allowed-origins": (ALLOWED_ORIGINS, "ORIGINS", "other sites whose pages may use the service, as https://HOST"),
+    "--trusted-proxies": (TRUSTED_PROXIES, "ADDRESSES", "proxies whose X-Forwarded headers are believed"),
+    "--root-path": (ROOT_PATH, "PATH", "where a proxy has the service on its site, such as /resdrop"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask-owner", action="store_true", help="ask your own account for the token too (see docs/security.md)"
     )
+    others = parser.add_argument_group("for other machines and reverse proxies (see docs/security.md)")
+    for option, (_, metavar, described) in _ADDRESSES.items():
+        others.add_argument(option, metavar=metavar, help=described)
     parser.add_argument("--no-browser", action="store_true", help="do not open the page")
     parser.add_argument("--demo", action="store_true", help="launch a small comparison if there is no run yet")
 
@@ -56,7 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
         port = listening.reserve(arguments.host, port)
         parts, environment = plan(home, host=arguments.host, port=port, chosen=_chosen(arguments))
         _restore_root(settings)
-        watch = Watch(home, url=listening.url_of(arguments.host, port), host=arguments.host, port=port)
+        url = (
+            listening.url_of(arguments.host, port) + _settings(home, {**os.environ, **environment}).addresses.root_path
+        )
+        watch = Watch(home, url=url, host=arguments.host, port=port)
         watch.begin(lambda: supervision.start(home, parts, environment=environment, lock=lock))
         if watch.until_answering(token=environment["RESDROP_TOKEN"]):
             _welcome(watch, environment["RESDROP_TOKEN"], arguments)
@@ -65,7 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _chosen(arguments: argparse.Namespace) -> dict[str, str]:
     """The settings that stand on the command line, as the parts read them."""
-    return {"RESDROP_ASK_OWNER": "1"} if arguments.ask_owner else {}
+    chosen = {"RESDROP_ASK_OWNER": "1"} if arguments.ask_owner else {}
+    for option, (variable, _, _) in _ADDRESSES.items():
+        given = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+        if given is not None:
+            chosen[variable] = given
+    return chosen
 
 
 def plan(
@@ -132,6 +163,9 @@ def _welcome(watch: Watch, token: str, arguments: argparse.Namespace) -> None:
     say("")
     say(f"  ResDrop is ready: {watch.url}")
     say(f"  {_who_is_let_in(watch.home, is_known=is_known)}")
+    if is_everywhere(arguments.host):
+        names = ", ".join(sorted(own_hosts(arguments.host)))
+        say(f"  It answers to every IP address of this machine and to {names}; --allowed-hosts adds names.")
     say(f"  home: {watch.home.path}   logs: {watch.home.logs}")
     say("  Ctrl-C stops everything; training is checkpointed and goes on with the next `resdrop up`.")
     say("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
@@ -17,6 +17,7 @@ from backend.cursors import PageQuery
 from backend.db.tables import Comparison
 from backend.errors import BadInput, NotFound
 from backend.idempotency import OnceOf
+from backend.locations import LocationOf
 from backend.parts import DatabaseOf, PartsOf
 from backend.problems import described_file, may_answer
 from backend.runs.queries import find_runs
@@ -42,7 +43,7 @@ class ComparisonList(BaseModel):
     summary="Launch a baseline and its stochastic-depth twin for each seed",
     responses=may_answer(409),
 )
-def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, response: Response) -> ComparisonView:
+def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, location: LocationOf) -> ComparisonView:
     """Alike in everything but one factor. Sent again with the same `Idempotency-Key`, the same one is answered with."""
     with parts.database.write() as session:
         comparison = once.find(session, Comparison, new)
@@ -51,7 +52,7 @@ def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, response: 
             once.remember(session, comparison.id, new)
         view = comparison_views(session, [comparison])[0]
     parts.announce([run.id for run in view.runs])
-    response.headers["Location"] = f"/api/v1/comparisons/{view.id}"
+    location.set(f"/comparisons/{view.id}")
     return view
 
 

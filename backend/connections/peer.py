@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,10 @@ from backend.connections.kernel import Endpoint, Lookup, uid_of
 
 #: The first byte of struct tcp_info: established, or established with a peer that has finished sending.
 _STILL_CONNECTED = frozenset({1, 8})
+
+
+#: Where a request's scope has the `Peer`, below "state".
+PEER = "peer"
 
 
 class Connected(Protocol):
@@ -44,6 +49,13 @@ class Peer:
     def is_owner(self) -> bool:
         """Is it the very account that runs the service? The superuser is another one, and can read the token."""
         return self.uid is not None and self.uid == os.geteuid()
+
+
+def peer_of_scope(scope: MutableMapping[str, Any]) -> Peer:
+    """Of a request. Where the server tells of none, a stranger."""
+    found = scope.setdefault("state", {}).setdefault(PEER, Peer(address=""))
+    assert isinstance(found, Peer)
+    return found
 
 
 def peer_of(connection: Connected, lookup: Lookup | None) -> Peer:

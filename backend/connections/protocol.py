@@ -11,6 +11,7 @@ import struct
 import sys
 import termios
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -19,10 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from backend.connections.admission import Admission
 from backend.connections.kernel import Lookup
-from backend.connections.peer import Peer, peer_of
-
-#: Where a request's scope has the `Peer`, below "state".
-PEER = "peer"
+from backend.connections.peer import PEER, Peer, peer_of
 
 #: What all lines of a request's head may hold together, and how many there may be.
 MOST_HEADER_BYTES, MOST_HEADERS = 32_768, 100
@@ -68,12 +66,21 @@ def _is_moderate(request: h11.Request) -> bool:
 class GuardedProtocol(H11Protocol):
     """uvicorn's protocol; each request's scope carries the peer, who stays the same as long as the connection."""
 
-    def __init__(self, *arguments: Any, admission: Admission, lookup: Lookup | None, **more: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        admission: Admission,
+        lookup: Lookup | None,
+        trusts: Callable[[str], bool] = lambda _address: False,
+        **more: Any,
+    ) -> None:
+        """`trusts` says of an address whether a proxy is there that speaks for many."""
         super().__init__(*arguments, **more)
         self.conn: BoundedHeaders = BoundedHeaders()
         self._admission = admission
         self._limits = admission.limits
         self._lookup = lookup
+        self._trusts = trusts
         self.peer = Peer(address="")
         self._requests = 0
         self._waited_for: tuple[Phase, int, int] = (Phase.HEADERS, 0, 0)
@@ -83,7 +90,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         self.peer = peer_of(transport.get_extra_info("socket"), self._lookup)
         # What comes through a proxy of the owner's is the owner's affair, as far as the number of connections goes.
-        self.peer.is_known = self.peer.is_owner
+        self.peer.is_known = self.peer.is_owner or self._trusts(self.peer.address)
         self.app_state = {**self.app_state, PEER: self.peer}
         if not self._admission.admit(self):
             transport.write(_response(503, "There are too many connections; try again in a few seconds."))

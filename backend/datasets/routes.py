@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from backend.datasets.inputs import NewDataset
@@ -12,6 +12,7 @@ from backend.datasets.queries import DatasetView, built_in_view, get_registered,
 from backend.datasets.service import register_dataset, remove_dataset
 from backend.db.tables import Dataset
 from backend.idempotency import OnceOf
+from backend.locations import LocationOf
 from backend.parts import DatabaseOf, PartsOf
 from backend.problems import may_answer
 from worker.contract.datasets import DATASETS, DatasetName
@@ -44,7 +45,7 @@ def get_datasets(database: DatabaseOf) -> DatasetList:
     summary="Give a folder of images a name",
     responses=may_answer(409),
 )
-def post_dataset(parts: PartsOf, once: OnceOf, new: NewDataset, response: Response) -> DatasetView:
+def post_dataset(parts: PartsOf, once: OnceOf, new: NewDataset, location: LocationOf) -> DatasetView:
     """Only people use the name: a run's configuration holds kind and folder themselves."""
     with parts.database.write() as session:
         row = once.find(session, Dataset, new)
@@ -52,7 +53,7 @@ def post_dataset(parts: PartsOf, once: OnceOf, new: NewDataset, response: Respon
             row = register_dataset(session, new)
             once.remember(session, row.id, new)
     parts.announce()
-    response.headers["Location"] = f"/api/v1/datasets/{row.name}"
+    location.set(f"/datasets/{row.name}")
     return registered_view(row)
 
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.process.chromium import provide_chromium
 from backend.process.errors import CommandError
 from backend.process.pip_progress import PipFailed, install
+from backend.process.system_packages import provide_chromium, provide_nginx
 from worker.common.file_lock import exclusive
 
 #: The packages take 6.3 GB; while they are installed, what was downloaded lies beside them.
@@ -80,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
             _provide_or_explain(environment, [RUNTIME, TESTS] if wanted.tests else [RUNTIME])
         if wanted.browser:
             provide_chromium(environment.python, say=_say)
+            provide_nginx(say=_say)
     except CommandError as error:
         _say(str(error))
         return 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from backend.process.errors import CommandError
@@ -51,16 +50,6 @@ def _refused(host: str, port: int, error: OSError) -> str:
             "(--port 0 takes any free one)."
         )
     return f"--host {host!r} cannot be listened on ({error.strerror}); take 127.0.0.1, or 0.0.0.0 for all addresses."
-
-
-def is_loopback(host: str) -> bool:
-    """Can only this machine reach `host`?"""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def url_of(host: str, port: int) -> str:

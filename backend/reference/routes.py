@@ -59,7 +59,8 @@ def get_presets() -> PresetList:
 @router.get("/openapi.json", include_in_schema=False)
 def get_openapi(request: Request) -> JSONResponse:
     app: FastAPI = request.app
-    return JSONResponse(app.openapi())
+    # Where a generated client finds the service, which may lie below a path of a proxy's site.
+    return JSONResponse({**app.openapi(), "servers": [{"url": request.scope.get("root_path") or "/"}]})
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from backend.db.tables import Run
 from backend.downloads import Download
 from backend.errors import BadInput, Conflict, NotFound
 from backend.idempotency import OnceOf
+from backend.locations import LocationOf
 from backend.parts import DatabaseOf, Parts, PartsOf, RunId
 from backend.problems import described_file, may_answer
 from backend.runs.configs import CheckedConfig, check_config
@@ -96,7 +97,7 @@ def get_page(database: DatabaseOf, query: Annotated[RunQuery, Query()]) -> RunPa
 
 
 @router.post("/runs", status_code=201, operation_id="launch_run", summary="Launch a run", responses=may_answer(409))
-def post_run(parts: PartsOf, once: OnceOf, new: NewRun, response: Response) -> RunView:
+def post_run(parts: PartsOf, once: OnceOf, new: NewRun, location: LocationOf) -> RunView:
     """It is queued, and starts as soon as a device is free. Sent again with the same `Idempotency-Key`, the same run is
     answered with."""
     with parts.database.write() as session:
@@ -106,7 +107,7 @@ def post_run(parts: PartsOf, once: OnceOf, new: NewRun, response: Response) -> R
             once.remember(session, run.id, new)
         view = view_of(session, run)
     parts.announce([view.id])
-    response.headers["Location"] = f"/api/v1/runs/{view.id}"
+    location.set(f"/runs/{view.id}")
     return view
 
 
@@ -199,7 +200,7 @@ def post_stop(parts: PartsOf, run_id: RunId) -> RunView:
     summary="Launch a new run with the same configuration",
     responses=may_answer(404, 409),
 )
-def post_clone(parts: PartsOf, once: OnceOf, run_id: RunId, response: Response) -> RunView:
+def post_clone(parts: PartsOf, once: OnceOf, run_id: RunId, location: LocationOf) -> RunView:
     """It begins from the first step, whatever became of the original."""
     with parts.database.write() as session:
         run = once.find(session, Run, None)
@@ -208,7 +209,7 @@ def post_clone(parts: PartsOf, once: OnceOf, run_id: RunId, response: Response) 
             once.remember(session, run.id, None)
         view = view_of(session, run)
     parts.announce([view.id])
-    response.headers["Location"] = f"/api/v1/runs/{view.id}"
+    location.set(f"/runs/{view.id}")
     return view
 
 

@@ -7,28 +7,39 @@ the Host that it asked for (DNS rebinding), the Origin, and Sec-Fetch-Site.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from backend.connections.peer import peer_of_scope
 from backend.problems import problem
-from backend.security.navigation import may_be_linked_to
+from backend.security.addresses import (
+    ALLOWED_HOSTS,
+    ALLOWED_ORIGINS,
+    DEFAULT_PORTS,
+    LOOPBACK,
+    TRUSTED_PROXIES,
+    Addresses,
+    is_everywhere,
+    origin_as_sent,
+    own_hosts,
+)
+from backend.security.documents import refusal_page
+from backend.security.navigation import may_be_linked_to, wants_page
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
 _FOREIGN_SITES = frozenset({"cross-site", "same-site"})
 
 
 class HostCheck:
     """ASGI middleware: refuses what another site's page, or a name that was bent to our address, has sent."""
 
-    def __init__(self, app: ASGIApp, *, host: str) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, addresses: Addresses) -> None:
         self._app = app
-        self._hosts = allowed_hosts(host)
-        self._is_everywhere = host in _EVERYWHERE
+        self._hosts = own_hosts(host)
+        self._is_everywhere = is_everywhere(host)
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._refusal(scope) if scope["type"] == "http" else None
@@ -38,42 +49,80 @@ class HostCheck:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_allowed_host(host):
-            shown = ", ".join(sorted(self._hosts))
-            return problem(403, f"Host {host!r} is not one of this service ({shown}); start it with --host for others.")
+            return _refused(scope, self._unknown_host(scope, host))
         origin = headers.get("origin")
-        if origin is not None and _place(origin) != host.lower():
-            return problem(403, f"A page of {origin} may not use this service; open http://{host} instead.")
+        if origin is not None and self._is_allowed_origin(origin):
+            return None
+        if origin is not None and not _is_at(origin, scope["scheme"], host):
+            return _refused(scope, self._unknown_origin(scope, origin, host))
         if headers.get("sec-fetch-site") in _FOREIGN_SITES and not may_be_linked_to(scope):
-            return problem(403, "A page of another site may not use this service.")
+            return _refused(scope, "A page of another site may not use this service.")
         return None
 
     def _is_allowed_host(self, host: str) -> bool:
-        name = _hostname(host)
+        name = hostname(host)
         # Bound to every address (which needs a token), it is asked for by whichever: no name can be bent to one.
-        return name in self._hosts or (self._is_everywhere and _is_address(name))
+        return (
+            name in self._hosts
+            or (self._is_everywhere and _is_address(name))
+            or (bool(name) and self._addresses.allows_host(name))
+        )
+
+    def _is_allowed_origin(self, origin: str) -> bool:
+        return origin.lower() in self._addresses.allowed_origins
+
+    def _unknown_host(self, scope: Scope, host: str) -> str:
+        name = hostname(host)
+        known = ", ".join(sorted({*self._hosts, *self._addresses.allowed_hosts}))
+        if not name:
+            return f"The request names no host that can be read ({host[:80]!r}); this service answers to {known}."
+        return (
+            f"This service does not answer to the name {name!r}, only to {known}. Whoever runs it allows the name with "
+            f"`resdrop up --allowed-hosts {name}` or {ALLOWED_HOSTS}={name}.{self._of_proxy(scope)}"
+        )
+
+    def _unknown_origin(self, scope: Scope, origin: str, host: str) -> str:
+        try:
+            remedy = f"`resdrop up --allowed-origins {origin_as_sent(origin)}` or {ALLOWED_ORIGINS}"
+        except ValueError:
+            remedy = ""
+        allow = f" Whoever runs it allows them with {remedy}.{self._of_proxy(scope)}" if remedy else ""
+        return f"Pages of {origin[:200]} may not use the service at {host}.{allow}"
+
+    def _of_proxy(self, scope: Scope) -> str:
+        """What helps where a proxy told of the right name, and is not believed."""
+        peer = peer_of_scope(scope)
+        is_named = "x-forwarded-host" in Headers(scope=scope)
+        if not is_named or not peer.address or self._addresses.trusts(peer.address):
+            return ""
+        return (
+            f" The headers of the proxy at {peer.address} are not believed; `resdrop up --trusted-proxies "
+            f"{peer.address}` or {TRUSTED_PROXIES}={peer.address} changes that."
+        )
 
 
-def allowed_hosts(host: str) -> frozenset[str]:
-    """The names, without port, under which a service bound to `host` answers."""
-    if host in _EVERYWHERE:
-        return _LOOPBACK | {socket.gethostname().lower()}
-    return _LOOPBACK | {host.lower().strip("[]")}
+def _refused(scope: Scope, detail: str) -> Response:
+    return refusal_page(detail) if wants_page(scope) else problem(403, detail)
 
 
 def is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+    return host in LOOPBACK or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def _hostname(host: str) -> str:
+def hostname(host: str) -> str:
+    """Of a header Host: in small letters, without port and the dot that ends a full name."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""
 
 
-def _place(origin: str) -> str:
-    """Host and port of an origin; "" for the opaque `null`."""
-    return origin.partition("://")[2].lower()
+def _is_at(origin: str, scheme: str, host: str) -> bool:
+    """Is it the origin of the pages at `host`? A proxy that is not believed may have another scheme than we know of."""
+    try:
+        return any(origin_as_sent(origin) == origin_as_sent(f"{one}://{host}") for one in (scheme, *DEFAULT_PORTS))
+    except ValueError:  # the opaque `null` among them
+        return False
 
 
 def _is_address(name: str) -> bool:

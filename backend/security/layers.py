@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from backend.security.headers import ProtectiveHeaders
 from backend.security.hosts import HostCheck
 from backend.security.login import Login
+from backend.security.proxies import ProxyHeaders
 from backend.settings import Settings
 
 
 def install(app: FastAPI, settings: Settings) -> None:
     """Whatever the app answers, now or later, is behind these. The last that is added is the outermost."""
-    app.add_middleware(Login, token=settings.token, port=settings.port, asks_owner=settings.asks_owner)
-    app.add_middleware(HostCheck, host=settings.host)
+    addresses = settings.addresses
+    app.add_middleware(
+        Login,
+        token=settings.token,
+        host=settings.host,
+        port=settings.port,
+        addresses=addresses,
+        asks_owner=settings.asks_owner,
+    )
+    if addresses.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=addresses.allowed_origins,
+            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
+            allow_credentials=True,
+            expose_headers=("Location", "Retry-After", "Content-Disposition"),
+        )
+    app.add_middleware(HostCheck, host=settings.host, addresses=addresses)
+    app.add_middleware(ProxyHeaders, addresses=addresses)
     app.add_middleware(ProtectiveHeaders)

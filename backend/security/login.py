@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.connections.peer import Peer
-from backend.connections.protocol import PEER
+from backend.connections.peer import peer_of_scope
 from backend.problems import problem
+from backend.security.addresses import Addresses, own_hosts
 from backend.security.documents import token_page
+from backend.security.hosts import hostname
 from backend.security.navigation import route_path, wants_page
 from backend.security.tokens import LINK_SECONDS, OneTimeLinks, Token, WrongTokens
 
@@ -30,9 +31,13 @@ _INSIDE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 class Login:
     """ASGI middleware: what is behind it is only ever reached by those who are let in."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, port: int, asks_owner: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, *, token: str | None, host: str, port: int, addresses: Addresses, asks_owner: bool = False
+    ) -> None:
         self._app = app
         self._token = Token(token)
+        self._own_hosts = own_hosts(host)
+        self._addresses = addresses
         self._asks_owner = asks_owner
         # Cookies are shared by all ports of a host, so that two services side by side need two names.
         self._cookie = f"resdrop_{port}"
@@ -59,17 +64,22 @@ class Login:
     def _is_let_in(self, request: Request) -> bool:
         if self._is_owner(request):
             return True
-        uid = _peer(request).uid
+        uid = peer_of_scope(request.scope).uid
         is_shown = self._token.is_shown_by(_bearer(request)) or self._token.is_shown_by_cookie(
             request.cookies.get(self._cookie, ""), uid
         )
         if is_shown:
-            _peer(request).is_known = True
+            peer_of_scope(request.scope).is_known = True
         return is_shown
 
     def _is_owner(self, request: Request) -> bool:
         """What the kernel says of the connection counts for the one who made it, not for whom a proxy passes on."""
-        return _peer(request).is_owner and not self._asks_owner and not _is_passed_on(request)
+        if self._asks_owner or not peer_of_scope(request.scope).is_owner:
+            return False
+        # A name that had to be allowed is that of a proxy, even if nothing else tells of one, or of other machines.
+        name = hostname(request.headers.get("host", ""))
+        is_own_name = name in self._own_hosts or not self._addresses.allows_host(name)
+        return is_own_name and not _is_passed_on(request)
 
     async def _refusal(self, request: Request) -> Response:
         has_shown = bool(_bearer(request)) or self._cookie in request.cookies
@@ -77,7 +87,7 @@ class Login:
             return _too_many()
         if wants_page(request.scope):
             return self._token_page(request, going_to=_address(request))
-        uid = _peer(request).uid
+        uid = peer_of_scope(request.scope).uid
         who = f"Account {uid} of this machine does not run this service. " if uid is not None else ""
         detail = (
             f"{who}This service asks for its token: send it as `Authorization: Bearer`, or open the page and enter it. "
@@ -119,11 +129,11 @@ class Login:
         return token_page(action=_root(request) + LOGIN, going_to=going_to, complaint=complaint)
 
     def _logged_in(self, request: Request, going_to: str) -> Response:
-        _peer(request).is_known = True
+        peer_of_scope(request.scope).is_known = True
         answer = RedirectResponse(going_to, status_code=303, headers={"Cache-Control": "no-store"})
         answer.set_cookie(
             self._cookie,
-            self._token.cookie(_peer(request).uid),
+            self._token.cookie(peer_of_scope(request.scope).uid),
             max_age=_COOKIE_LIVES_SECONDS,
             path=_root(request) or "/",
             secure=request.scope["scheme"] == "https",
@@ -143,13 +153,6 @@ def _too_many() -> Response:
 
 
 _SOON = {"Retry-After": "5", "Cache-Control": "no-store"}
-
-
-def _peer(request: Request) -> Peer:
-    """Where the server tells of none, a stranger."""
-    found = request.scope.setdefault("state", {}).setdefault(PEER, Peer(address=""))
-    assert isinstance(found, Peer)
-    return found
 
 
 def _bearer(request: Request) -> str:

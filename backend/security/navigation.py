@@ -11,7 +11,7 @@ _REPORT = "/report.html"
 def route_path(scope: Scope) -> str:
     """The path below the service's root path, by which it is told what is asked for."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
+    return path.removeprefix(root) or "/" if path == root or path.startswith(f"{root}/") else path
 
 
 def wants_page(scope: Scope) -> bool:

@@ -1,7 +1,8 @@
+import { ROOT } from "./base.js";
 import { guessServerTime } from "./clock.js";
 import { MOST_COMPARED } from "./limits.js";
 
-const BASE = "/api/v1";
+const BASE = `${ROOT}/api/v1`;
 
 /** A refusal of the service, as its problem document tells it: `errors` maps field names to sentences. */
 export class ApiError extends Error {

@@ -1,5 +1,7 @@
+import { ROOT } from "./base.js";
+
 /** What was typed into the form, kept for this tab under the starting point it belongs to. */
-const KEY = "resdrop.draft";
+const KEY = `resdrop.draft${ROOT}`;
 
 export function loadDraft(source) {
   try {

@@ -1,4 +1,6 @@
-/** The pages by their paths. The named groups become `params`. */
+import { ROOT, withoutRoot } from "./base.js";
+
+/** The pages by their paths below the service's own. The named groups become `params`. */
 const ROUTES = [
   ["runs", /^\/(?:runs)?$/],
   ["new", /^\/new$/],
@@ -8,7 +10,8 @@ const ROUTES = [
 ];
 
 export function match(path) {
-  const trimmed = path.length > 1 ? path.replace(/\/+$/, "") : path;
+  const below = withoutRoot(path);
+  const trimmed = below.length > 1 ? below.replace(/\/+$/, "") : below;
   for (const [page, pattern] of ROUTES) {
     const found = pattern.exec(trimmed);
     if (found) return { page, params: decoded(found.groups) };
@@ -27,7 +30,8 @@ function decoded(groups = {}) {
   return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, text(value)]));
 }
 
-const KEPT = "resdrop.places";
+// Another service on the same site has other pages.
+const KEPT = `resdrop.places${ROOT}`;
 const PLACES_AT_MOST = 50;
 
 /**
@@ -166,10 +170,10 @@ const at = (id) => encodeURIComponent(id);
 
 /** Addresses of pages. */
 export const paths = {
-  runs: "/runs",
-  new: "/new",
-  run: (id) => `/runs/${at(id)}`,
-  clone: (id) => `/new?clone=${at(id)}`,
-  compare: (ids = []) => (ids.length ? `/compare?runs=${ids.map(at).join(",")}` : "/compare"),
-  comparison: (id) => `/comparisons/${at(id)}`,
+  runs: `${ROOT}/runs`,
+  new: `${ROOT}/new`,
+  run: (id) => `${ROOT}/runs/${at(id)}`,
+  clone: (id) => `${ROOT}/new?clone=${at(id)}`,
+  compare: (ids = []) => `${ROOT}/compare${ids.length ? `?runs=${ids.map(at).join(",")}` : ""}`,
+  comparison: (id) => `${ROOT}/comparisons/${at(id)}`,
 };

@@ -20,17 +20,35 @@ Run = Callable[..., Any]
 
 
 class Streams:
-    """What the server was asked for at /live, and what it is to say there; None ends the stream."""
+    """What the server was asked for at /live, and what it is to say there."""
 
     def __init__(self) -> None:
         self.asked: queue.Queue[str] = queue.Queue()
-        self.said: queue.Queue[str | None] = queue.Queue()
+        self._lock = threading.Lock()
+        #: Those that are open, the oldest first, and one that nobody has asked for yet.
+        self._open: list[queue.Queue[str | None]] = []
+        self._next: queue.Queue[str | None] = queue.Queue()
+
+    def opened(self) -> queue.Queue[str | None]:
+        """What is to be said on a stream that was asked for; None ends it."""
+        with self._lock:
+            said, self._next = self._next, queue.Queue()
+            self._open.append(said)
+            return said
 
     def say(self, text: str) -> None:
-        self.said.put(text)
+        """On the newest stream, or the next one where none is open."""
+        with self._lock:
+            (self._open[-1] if self._open else self._next).put(text)
 
     def break_off(self) -> None:
-        self.said.put(None)
+        """The oldest stream that is open, or the next one."""
+        with self._lock:
+            (self._open.pop(0) if self._open else self._next).put(None)
+
+    def end(self) -> None:
+        while self._open:
+            self.break_off()
 
 
 class _Server(ThreadingHTTPServer):
@@ -68,8 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self.wfile.flush()
+        said = streams.opened()
         streams.asked.put(self.path)
-        while (text := streams.said.get()) is not None:
+        while (text := said.get()) is not None:
             self.wfile.write(text.encode())
             self.wfile.flush()
 
@@ -89,7 +108,7 @@ def server() -> Iterator[_Server]:
 @pytest.fixture
 def streams(server: _Server) -> Iterator[Streams]:
     yield server.streams
-    server.streams.break_off()
+    server.streams.end()
     server.streams = Streams()
 
 

@@ -1,4 +1,4 @@
-"""A Chromium for the browser tests: the machine's own, else the package manager's, else playwright's."""
+"""What some tests need of the system: a Chromium (else playwright's), and nginx to stand before the service."""
 
 from __future__ import annotations
 
@@ -37,6 +37,21 @@ def provide_chromium(python: Path, *, say: Callable[[str], None]) -> None:
     )
 
 
+def provide_nginx(*, say: Callable[[str], None]) -> None:
+    """Where it cannot be installed, the tests behind it are skipped, and say why."""
+    if find_nginx() is not None:
+        return
+    said: str | None = "only the superuser can install it, with apt-get"
+    if _has_apt():
+        said = _run(_apt_get("nginx-light"))
+    installed = said is None and find_nginx() is not None
+    say("nginx was installed by apt-get." if installed else f"nginx is not installed ({said}); some tests are skipped.")
+
+
+def find_nginx() -> str | None:
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin")
+
+
 def _is_there(python: Path) -> bool:
     if any(shutil.which(name) for name in NAMES):
         return True
@@ -45,10 +60,20 @@ def _is_there(python: Path) -> bool:
 
 def _ways(python: Path) -> list[tuple[str, list[list[str]]]]:
     playwright = ("playwright", [[str(python), "-m", "playwright", "install", "chromium"]])
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return [playwright]
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-    return [("apt-get", [["apt-get", "update", "-q"], install]), playwright]
+    return [("apt-get", _apt_get("chromium")), playwright] if _has_apt() else [playwright]
+
+
+def _has_apt() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _apt_get(package: str) -> list[list[str]]:
+    # Another installation may be under way, as just after a machine's start.
+    options = ["-o", "DPkg::Lock::Timeout=600"]
+    return [
+        ["apt-get", "update", "-q", *options],
+        ["apt-get", "install", "-y", "--no-install-recommends", *options, package],
+    ]
 
 
 def _run(commands: Sequence[Sequence[str]]) -> str | None:
