@@ -19,8 +19,10 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_fil
     os.environ.pop(name, None)
     os.environ.pop(name.upper(), None)
 
-# A shell that starts the tests in the background has Ctrl-C ignored, which the processes under test would inherit.
+# A shell that starts the tests in the background has Ctrl-C ignored, and nohup the closed terminal, which the processes
+# under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -114,6 +114,8 @@ def test_the_other_pages_fit(opened: Page, names: dict[str, list[str]]) -> None:
     ):
         opened.goto(path)
         expect(opened.locator("h1").first).to_be_visible()
+        if path == "/compare":
+            expect(opened.get_by_test_id("comparison-card").first).to_be_visible()
         expect_to_fit(opened, path)
 
 

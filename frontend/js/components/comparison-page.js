@@ -41,14 +41,10 @@ const page = (comparison) => html`
 
 /** A comparison: its pairs, their curves and, once a pair has finished, what it says. */
 export async function comparisonPage(container, app) {
-  const { api, runs, params, signal } = app;
+  const { runs, params } = app;
   document.title = "Comparison · ResDrop";
   try {
-    const comparison = await api.comparison(params.id, signal);
-    if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
-    const ids = comparison.runs.map((run) => run.id);
-    runs.need(ids, signal);
-    const first = await api.compare(ids, signal);
+    const { comparison, first } = await fetched(params.id, app);
     runs.putAll(first.runs);
     build(container, app, comparison, first);
   } catch (error) {
@@ -58,6 +54,21 @@ export async function comparisonPage(container, app) {
       html`<div class="empty" data-testid="missing"><h1>This comparison cannot be shown</h1>
       <p>${error.message}</p><a class="button" href="${paths.compare()}">To the comparisons</a></div>`,
     );
+  }
+}
+
+/** The comparison and its runs, both of one moment: a run may be deleted between the two questions. */
+async function fetched(id, { api, runs, signal }) {
+  for (;;) {
+    const comparison = await api.comparison(id, signal);
+    if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
+    const ids = comparison.runs.map((run) => run.id);
+    runs.need(ids, signal);
+    const first = await api.compare(ids, signal).catch((error) => {
+      if (error.status !== 404) throw error;
+      return null;
+    });
+    if (first && !first.missing.length) return { comparison, first };
   }
 }
 
