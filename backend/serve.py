@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -65,6 +66,8 @@ def main() -> int:
         sentence = str(error).partition("\n")[0]
         print(f"resdrop: {sentence}", file=sys.stderr)
         return 2
+    # What lives as long as the process is not looked through again and again for garbage.
+    gc.freeze()
     Server(config_of(app, settings), app.state.parts).run()
     return 0
 

@@ -126,15 +126,25 @@ def _greatest(row: Row) -> float:
     return float(row["max_value"])
 
 
-def extreme_steps(session: Session, run_id: str, name: str, *, count: int, level: int) -> set[int]:
-    """The steps of the extremes in all `count` buckets of level 0, read from `level` and, at the end, from below."""
-    columns = (MetricBucket.min_step, MetricBucket.max_step, MetricBucket.gap_step)
-    rows = list(session.execute(select(*columns).where(*_of_level(run_id, name, level))))
+def extremes(session: Session, run_id: str, name: str, *, count: int, level: int) -> dict[int, float | None]:
+    """Values by step of the extremes in all `count` buckets of level 0, read from `level` and, at the end, from below.
+
+    Those that were not finite are None.
+    """
+    table, connection = MetricBucket, session.connection()
+    columns = (table.min_step, table.min_value, table.max_step, table.max_value, table.gap_step)
+    rows = list(connection.execute(select(*columns).where(*_of_level(run_id, name, level))))
     # One by one along the primary key: with "or" between them, SQLite reads the buckets of all levels.
     for lower, number in _rest(count, level):
         one = select(*columns).where(*_of_level(run_id, name, lower), MetricBucket.number == number)
-        rows += session.execute(one)
-    return {step for row in rows for step in row if step is not None}
+        rows += connection.execute(one)
+    found: dict[int, float | None] = {}
+    for min_step, min_value, max_step, max_value, gap_step in rows:
+        if min_step is not None and max_step is not None:
+            found[min_step], found[max_step] = min_value, max_value
+        if gap_step is not None:
+            found[gap_step] = None
+    return found
 
 
 def _rest(count: int, level: int) -> Iterator[tuple[int, int]]:
