@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from worker.common.file_lock import LockTaken, exclusive
 from worker.common.lock_note import Holder
+from worker.common.set_aside import set_aside
 from worker.contract import VERSION
 
 LOCK = "lock"
@@ -43,7 +44,7 @@ def identify(*, state: Path, files: Path) -> Identity:
     """Reads who this worker is from its folders, which it settles at its first start. Raises OSError, ValueError."""
     host = socket.gethostname()
     return Identity(
-        worker_id=_settled_id(state / "worker.json", prefix=f"{host}-"),
+        worker_id=_worker_id(state / "worker.json", host),
         boot_id=uuid.uuid4().hex,
         host=host,
         place=_place(state / LOCK),
@@ -76,17 +77,35 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def _worker_id(path: Path, host: str) -> str:
+    """One that cannot be read is set aside, and the worker is a new one: what it trained is given up to others.
+
+    The id of the storage, by which runs find their checkpoints, is never made anew by itself.
+    """
+    try:
+        return _settled_id(path, prefix=f"{host}-")
+    except ValueError as error:
+        log.warning("%s; it is kept as %s, and this worker begins anew", error, set_aside(path).name)
+        return _settled_id(path, prefix=f"{host}-")
+
+
 def _settled_id(path: Path, *, prefix: str) -> str:
-    """The id in `path`; whoever comes first writes it, and it appears whole or not at all."""
+    """The id in `path`; whoever comes first writes it, and it appears whole or not at all.
+
+    Raises OSError, and ValueError where the file holds none.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         # Under a lock rather than by a hard link, which SMB, exFAT and others do not have.
         with exclusive(path.with_name(f".{path.name}.lock"), wait=_tell_whom_it_waits_for):
             if not path.exists():
                 _write_id(path, prefix + uuid.uuid4().hex[:12])
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (IsADirectoryError, ValueError, RecursionError):
+        content = None
     found = content.get("id") if isinstance(content, dict) else None
-    if not isinstance(found, str):
+    if not isinstance(found, str) or not found:
         raise ValueError(f'{path} does not hold {{"id": "..."}}; restore it, or remove it to begin anew')
     return found
 
