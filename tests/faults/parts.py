@@ -6,9 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +73,3 @@ class Backend(Service):
     def assert_all_steps_arrived(self, run_id: str) -> None:
         steps = list(self.series(run_id, "train/loss"))
         assert steps == list(range(1, len(steps) + 1))
-
-
-@contextmanager
-def measured(what: str) -> Iterator[None]:
-    """Prints how long it took, for docs/reliability.md: `./resdrop test tests/faults -s`."""
-    began = time.monotonic()
-    yield
-    print(f"\nmeasured: {what}: {time.monotonic() - began:.1f} s")

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.measuring import measured
 from tests.support.service import REPOSITORY, Service
 from tests.support.small_disk import SmallDisk, require_small_disks
 
@@ -54,8 +55,9 @@ def test_runs_make_way_before_the_disk_is_full_and_go_on_by_themselves(service: 
     run_id = service.launch(**LONG)
     service.wait_for_step(run_id, 5, seconds=120)
     before = parts(service)
-    disk.fill(leave_bytes=5_000_000)
-    waiting = service.wait_for_status(run_id, "queued", seconds=120)
+    with measured("the disk runs short, until the run has made way"):
+        disk.fill(leave_bytes=5_000_000)
+        waiting = service.wait_for_status(run_id, "queued", seconds=120)
     assert "the disk of" in waiting["reason"]
     assert "it goes on by itself when there is room" in waiting["reason"]
     # Whose disk is told of first is a matter of moments: the worker's and the service's are the same here.
@@ -64,8 +66,9 @@ def test_runs_make_way_before_the_disk_is_full_and_go_on_by_themselves(service: 
     )
     assert any("the disk of" in finding["detail"] for finding in health(service)["findings"])
     step = service.run(run_id)["progress"]["step"]
-    disk.empty()
-    service.wait_for_step(run_id, step + 5, seconds=120)
+    with measured("there is room again, until the run trains"):
+        disk.empty()
+        service.wait_for_step(run_id, step + 5, seconds=120)
     assert parts(service) == before
 
 
@@ -73,12 +76,13 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
     run_id = service.launch(**LONG)
     service.wait_for_step(run_id, 5, seconds=120)
     before = parts(service)
-    disk.fill()
-    service.wait_until(
-        lambda: "is full" in health(service)["database"] or health(service)["disk"] != "ok",
-        seconds=60,
-        what="the disk to be named",
-    )
+    with measured("the disk is full at once, until /health names it"):
+        disk.fill()
+        service.wait_until(
+            lambda: "is full" in health(service)["database"] or health(service)["disk"] != "ok",
+            seconds=60,
+            what="the disk to be named",
+        )
     assert health(service)["status"] == "degraded"
     refused = service.api.post("/runs", json={"config": {"dataset": "digits"}})
     assert refused.status_code == 507, refused.text
@@ -87,9 +91,10 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
     service.wait_until(lambda: health(service)["controller"]["alive"] is False, seconds=60, what="the pulse to stop")
     assert parts(service) == before
     step = service.run(run_id)["progress"]["step"]
-    disk.empty()
-    service.wait_for_step(run_id, step + 5, seconds=180)
-    service.wait_until(lambda: health(service)["status"] == "ok", seconds=120, what="all to be well")
+    with measured("the full disk is emptied, until the run trains and all is well"):
+        disk.empty()
+        service.wait_for_step(run_id, step + 5, seconds=180)
+        service.wait_until(lambda: health(service)["status"] == "ok", seconds=120, what="all to be well")
     assert parts(service) == before
     # Nothing that was trained and counted is missing.
     series = {int(step) for step in service.series(run_id, "train/loss")}
@@ -99,7 +104,8 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
 def assert_held_until(service: Service, said: str, end: Callable[[], None]) -> None:
     """A run that is launched meanwhile waits with the reason, and is trained once `end` was called."""
     details = lambda: [finding["detail"] for finding in health(service)["findings"]]  # noqa: E731  asked each time
-    service.wait_until(lambda: any(said in detail for detail in details()), seconds=60, what=said)
+    with measured("a disk or folder takes nothing more, until /health says so"):
+        service.wait_until(lambda: any(said in detail for detail in details()), seconds=60, what=said)
     before = parts(service)
     run_id = service.launch()
     service.wait_until(lambda: said in (service.run(run_id)["waiting_for"] or ""), seconds=60, what="the reason")

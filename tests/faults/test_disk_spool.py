@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.parts import Controller, WorkerProcess, wait_until
+from tests.support.measuring import measured
 from worker.contract.status import Desired
 
 pytestmark = pytest.mark.fault
@@ -39,8 +40,9 @@ def test_it_says_so_takes_no_runs_and_takes_them_again(controller: Controller, s
     worker = start_worker()
     wait_until(lambda: controller.of_kind("worker_seen"), seconds=60, what="the worker", report=worker.log)
     assert unavailable(controller) is None
-    put_a_file_in_its_place(worker)
-    wait_until(lambda: unavailable(controller), seconds=60, what="the reason", report=worker.log)
+    with measured("the spool cannot be written, until the worker says so"):
+        put_a_file_in_its_place(worker)
+        wait_until(lambda: unavailable(controller), seconds=60, what="the reason", report=worker.log)
     assert "spool cannot be written to" in str(unavailable(controller))
     spec = controller.launch("r_1", name="short")
     wait_until(lambda: "run r_1 is not begun" in worker.log(), seconds=60, what="the refusal", report=worker.log)
@@ -87,8 +89,9 @@ def test_a_spool_folder_that_was_removed_is_made_again(controller: Controller, s
     worker = start_worker()
     controller.launch("r_1", name="count")
     wait_until(lambda: controller.last_step("r_1") >= 10, seconds=60, what="step 10", report=worker.log)
-    shutil.rmtree(spool_folder(worker))
-    wait_until(lambda: len(worker.spools()) == 1, seconds=60, what="the spool", report=worker.log)
+    with measured("the spool folder is removed, until it is there again"):
+        shutil.rmtree(spool_folder(worker))
+        wait_until(lambda: len(worker.spools()) == 1, seconds=60, what="the spool", report=worker.log)
 
 
 def test_a_granted_run_is_let_go_at_once_where_its_folder_cannot_be_made(

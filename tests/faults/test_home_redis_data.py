@@ -15,6 +15,7 @@ from redis.retry import Retry
 
 from backend.process import redis_data
 from tests.cli.running import RunningUp
+from tests.support.measuring import measured
 
 Up = Callable[..., RunningUp]
 
@@ -106,8 +107,9 @@ def test_the_next_up_sets_them_aside_and_goes_on(up: Up, damage: Callable[[Path]
     running.signal(signal.SIGINT)
     assert running.wait() == 0
     damage(running.home / "redis" / "appendonlydir")
-    following = up(home=running.home).ready()
-    following.wait_for("it could not read its data (", 60)
+    with measured("up with data that Redis cannot load, until it answers"):
+        following = up(home=running.home).ready()
+        following.wait_for("it could not read its data (", 60)
     with client(running.home) as connection:
         assert connection.dbsize() == 0
         assert connection.set("new", "kept")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.parts import PATIENCE, Backend, measured
+from tests.faults.parts import PATIENCE, Backend
 from tests.jobs.parts import RedisServer, WorkerProcess, is_alive, wait_until
+from tests.support.measuring import measured
 from worker.contract import names
 from worker.jobs.connection import connect
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.jobs.parts import STAND_IN, RedisServer, wait_until
+from tests.support.measuring import measured
 from tests.support.service import QUICK_CONFIG, Service
 from worker.jobs.connection import connect
 
@@ -105,15 +106,17 @@ def test_pause_and_stop_arrive_the_reason_is_told_and_all_goes_on_afterwards(
     service.wait_for_step(paused, 20, seconds=PATIENCE)
     make_room = refuse(server, redis_server.data)
     (trainer,) = service.processes("stand_in.py")
-    service.wait_until(lambda: finding(service, code) is not None, seconds=PATIENCE, what="the finding")
+    with measured("Redis takes no writes, until /health says so"):
+        service.wait_until(lambda: finding(service, code) is not None, seconds=PATIENCE, what="the finding")
     found = finding(service, code)
     assert found is not None
     assert said in found["detail"]
     assert finding(service, "no_worker") is None, "it cannot be heard, which is not the same"
     assert service.api.get("/health").json()["status"] == "degraded"
 
-    service.act(paused, "pause")
-    service.wait_until(lambda: not trainer.is_running(), seconds=PATIENCE, what="the pause to arrive")
+    with measured("a pause while Redis takes no writes, until the training has ended"):
+        service.act(paused, "pause")
+        service.wait_until(lambda: not trainer.is_running(), seconds=PATIENCE, what="the pause to arrive")
     service.wait_until(
         lambda: "Redis, which takes no writes" in str(service.run(stopped)["waiting_for"]),
         seconds=PATIENCE,
@@ -121,8 +124,9 @@ def test_pause_and_stop_arrive_the_reason_is_told_and_all_goes_on_afterwards(
     )
     assert service.run(paused)["status"] == "pausing", "nobody could tell that it is paused"
 
-    make_room()
-    service.wait_for_status(paused, "paused", seconds=PATIENCE)
+    with measured("Redis takes writes again, until the run is paused"):
+        make_room()
+        service.wait_for_status(paused, "paused", seconds=PATIENCE)
     service.wait_for_step(stopped, 20, seconds=PATIENCE)
     steps = service.series(paused, "train/loss")
     assert list(steps) == list(range(1, len(steps) + 1)), "what it had to say was kept"

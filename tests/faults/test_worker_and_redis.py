@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.jobs.parts import Controller, RedisServer, WorkerProcess, is_alive, wait_until
+from tests.support.measuring import measured
 from worker.contract.status import Desired
 
 pytestmark = pytest.mark.fault
@@ -121,9 +122,10 @@ def test_a_redis_that_restarts_ends_no_training_and_loses_no_message(
     trainers = worker.trainers()
     redis_server.stop()
     time.sleep(1.5)
-    redis_server.start()
-    step = controller.last_step("r_1") + 150
-    wait_until(lambda: controller.last_step("r_1") >= step, what="the steps of the outage", report=worker.log)
+    with measured("Redis is killed and started again after 1.5 s, until the steps of that time are there"):
+        redis_server.start()
+        step = controller.last_step("r_1") + 150
+        wait_until(lambda: controller.last_step("r_1") >= step, what="the steps of the outage", report=worker.log)
     assert all(map(is_alive, trainers))
     controller.change("r_1", desired=Desired.PAUSE)
     wait_for_end(controller, worker)

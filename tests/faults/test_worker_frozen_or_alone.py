@@ -10,8 +10,9 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
-from tests.faults.parts import PATIENCE, Backend, measured
+from tests.faults.parts import PATIENCE, Backend
 from tests.jobs.parts import WorkerProcess, is_alive, wait_until
+from tests.support.measuring import measured
 
 pytestmark = pytest.mark.fault
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.jobs.parts import Controller, WorkerProcess, is_alive, wait_until
+from tests.support.measuring import measured
 from worker.contract import names
 from worker.contract.config import RunConfig
 from worker.contract.messages import RunSpec
@@ -111,13 +112,14 @@ def test_whatever_lies_in_the_queue_is_set_aside_by_name_and_the_next_ring_is_he
     controller.launch("r_0", name="count")
     wait_until(lambda: controller.last_step("r_0") >= 10, what="step 10", report=worker.log)
     trainers = worker.trainers()
-    for rubbish in RUBBISH.values():
-        controller.redis.lpush(names.TRAIN_QUEUE, rubbish)
-    wait_until(
-        lambda: len(controller.of_kind("ring_refused")) == len(RUBBISH),
-        what="all of it to be told of",
-        report=worker.log,
-    )
+    with measured("45 kinds of rubbish in the queue, until all is told of"):
+        for rubbish in RUBBISH.values():
+            controller.redis.lpush(names.TRAIN_QUEUE, rubbish)
+        wait_until(
+            lambda: len(controller.of_kind("ring_refused")) == len(RUBBISH),
+            what="all of it to be told of",
+            report=worker.log,
+        )
     refusals: Any = controller.of_kind("ring_refused")
     assert all(refusal.why for refusal in refusals)
     assert {refusal.worker_id for refusal in refusals} == {controller.of_kind("worker_seen")[0].worker_id}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.parts import PATIENCE, Backend
 from tests.jobs.parts import REPOSITORY, RedisServer, WorkerProcess, is_alive, wait_until
+from tests.support.measuring import measured
 
 pytestmark = pytest.mark.fault
 
@@ -37,8 +38,9 @@ def test_a_cloned_machine_is_refused_by_name_and_ends_nothing(
     backend.wait_for_step(run_id, 50, seconds=PATIENCE)
     trainers = origin.trainers()
     shutil.copytree(origin.home, clone.home)
-    clone.start()
-    wait_until(lambda: holds(clone, "has the identity"), seconds=PATIENCE, what="the refusal", report=clone.log)
+    with measured("a cloned worker starts, until it is refused"):
+        clone.start()
+        wait_until(lambda: holds(clone, "has the identity"), seconds=PATIENCE, what="the refusal", report=clone.log)
     assert str(clone.home / "worker" / "worker.json") in clone.log()
     backend.wait_until(
         lambda: any("a second worker" in text for worker in backend.workers() for text in worker["warnings"]),
@@ -55,9 +57,10 @@ def test_a_cloned_machine_is_refused_by_name_and_ends_nothing(
     backend.wait_for_status(waiting, "completed", seconds=PATIENCE)
     backend.assert_all_steps_arrived(run_id)
 
-    origin.signal(15)
-    origin.wait(PATIENCE)
-    wait_until(lambda: holds(clone, "offers cpu:0"), seconds=PATIENCE, what="the clone to follow", report=clone.log)
+    with measured("the first of two clones is stopped, until the other follows"):
+        origin.signal(15)
+        origin.wait(PATIENCE)
+        wait_until(lambda: holds(clone, "offers cpu:0"), seconds=PATIENCE, what="the clone to follow", report=clone.log)
     again = backend.launch_named("short")
     backend.wait_for_status(again, "completed", seconds=PATIENCE)
     assert not any(map(is_alive, trainers))
