@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.engine.parts import InterruptAfter, Recorder, attempt, differences, final_state, run_to_end, tiny
@@ -129,6 +131,36 @@ def test_a_lost_rank_ends_the_training_with_a_reason_and_leaves_nobody(tmp_path:
     with pytest.raises(RankLost, match=r"rank 1 of 2 \(process \d+\) was killed by SIGKILL"):
         attempt(shared(2, epochs=3), tmp_path, sink=LoseARank(), control=InterruptAfter(10**6))
     assert not ranks_of(os.getpid())
+
+
+class Listening(Recorder):
+    """Where the first rank and those that it started wait for connections, and what they meet in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: set[str] = set()
+        self.modes: set[int] = set()
+
+    def point(self, point: Point) -> None:
+        super().point(point)
+        this = psutil.Process()
+        for process in (this, *this.children(recursive=True)):
+            found = process.net_connections("inet")
+            self.addresses |= {one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN}
+        folders = Path(tempfile.gettempdir()).glob("resdrop-ranks-*")
+        self.modes |= {folder.stat().st_mode & 0o777 for folder in folders}
+
+
+def test_nobody_else_can_reach_what_the_ranks_say_to_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    heard = Listening()
+    attempt(shared(2), tmp_path / "run", sink=heard, control=InterruptAfter(STEPS_ASK))
+    assert heard.addresses <= {"127.0.0.1", "::1"}
+    assert heard.modes == {0o700}
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def options(config: RunConfig) -> list[str]:

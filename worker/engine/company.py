@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from signal import Signals
+from tempfile import TemporaryDirectory
 
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # documented, and not declared as exported
+from torch.distributed import FileStore  # type: ignore[attr-defined]  # documented, and not declared as exported
 
 from worker.common.forks import forget, keep_from_forks
 from worker.contract.config import RunConfig
@@ -26,7 +28,6 @@ from worker.engine.launcher import Launch
 from worker.engine.liveness import Watch
 from worker.engine.ranks import ALONE, Ranks
 
-LOOPBACK = "127.0.0.1"
 FAREWELL_SECONDS = 20.0
 #: In which what a rank said last arrives, and a rank that another one's end has ended gives way to that one.
 LAST_WORDS_SECONDS = 0.5
@@ -43,23 +44,38 @@ def company(config: RunConfig, *, resume: Path | None, tell: Callable[[str], Non
         yield ALONE
         return
     device_of(config, local_count=config.devices)
-    # The port is the system's choice, so that trainings that begin at the same time never take the same.
-    store = TCPStore(LOOPBACK, 0, config.devices, is_master=True, wait_for_workers=False, timeout=PATIENCE)
     watch = Watch(tell)
+    _stay_on_this_machine()
     with (
-        _others(config, port=store.port, resume=resume, watch=watch),
-        joined(config, _place(0, config), store=store, watch=watch) as ranks,
+        # Private to the account, unlike torch's TCPStore: that one listens on every address, and believes everybody.
+        TemporaryDirectory(prefix="resdrop-ranks-") as folder,
+        _others(config, meeting=Path(folder) / "meeting", resume=resume, watch=watch),
+        joined(config, _place(0, config), store=_store(Path(folder) / "meeting", config), watch=watch) as ranks,
         closing(watch),
     ):
         yield ranks
 
 
+def _stay_on_this_machine() -> None:
+    """gloo and NCCL would listen on an address that other machines reach, unless the user says where."""
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    if loopback is not None:
+        for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(variable, loopback)
+
+
 @contextmanager
-def firsts_company(config: RunConfig, *, rank: int, port: int) -> Iterator[Ranks]:
+def firsts_company(config: RunConfig, *, rank: int, meeting: Path) -> Iterator[Ranks]:
     """For a rank that the first one has started. When that is gone, the pipe to it closes."""
-    store = TCPStore(LOOPBACK, port, config.devices, is_master=False, timeout=PATIENCE)
-    with joined(config, _place(rank, config), store=store) as ranks:
+    with joined(config, _place(rank, config), store=_store(meeting, config)) as ranks:
         yield ranks
+
+
+def _store(meeting: Path, config: RunConfig) -> FileStore:
+    """Where the ranks of this machine tell each other where they are, in a file."""
+    store = FileStore(str(meeting), config.devices)
+    store.set_timeout(PATIENCE)
+    return store
 
 
 def _place(rank: int, config: RunConfig) -> Launch:
@@ -139,8 +155,12 @@ def _close(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _others(config: RunConfig, *, port: int, resume: Path | None, watch: Watch) -> Iterator[None]:
-    order = {"config": config.model_dump(mode="json"), "resume": str(resume) if resume else None, "port": port}
+def _others(config: RunConfig, *, meeting: Path, resume: Path | None, watch: Watch) -> Iterator[None]:
+    order = {
+        "config": config.model_dump(mode="json"),
+        "resume": str(resume) if resume else None,
+        "meeting": str(meeting),
+    }
     processes = [_start(rank) for rank in range(1, config.devices)]
     others = _Others(processes, watch)
     try:

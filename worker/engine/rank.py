@@ -37,7 +37,7 @@ def _train(order: dict[str, object]) -> None:
 
     config = RunConfig.model_validate(order["config"])
     resume = order["resume"]
-    with firsts_company(config, rank=int(str(order["rank"])), port=int(str(order["port"]))) as ranks:
+    with firsts_company(config, rank=int(str(order["rank"])), meeting=Path(str(order["meeting"]))) as ranks:
         train(
             config,
             sink=NullSink(),
