@@ -179,7 +179,7 @@ def _invalid_request(request: Request, error: Exception) -> Response:
     items = error.errors()
     for item in items:
         if item["type"] == "json_invalid":
-            return problem(400, f"The body is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}.")
+            return problem(400, f"The body is not JSON: it cannot be read from character {item['loc'][-1]} on.")
     if any(isinstance(item.get("input"), bytes) for item in items):
         given = request.headers.get("content-type", "no type")
         return problem(415, f"The body came as {given}; send JSON with Content-Type: application/json.")

@@ -95,9 +95,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        http=partial(  # type: ignore[arg-type]
-            GuardedProtocol, admission=Admission(limits), lookup=find_lookup(), trusts=settings.addresses.trusts
-        ),
+        http=partial(GuardedProtocol, admission=Admission(limits), lookup=find_lookup()),  # type: ignore[arg-type]
         # It would believe what any program on this machine says of whom it speaks for; see backend/security/proxies.py.
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -33,7 +33,9 @@ class Peer:
 
     address: str
     uid: int | None = None
-    #: The owner, a proxy that was named, or whoever has shown the token.
+    #: Of this machine; whose it is the kernel does not always tell (a socket that is bound to an interface).
+    is_local: bool = False
+    #: The owner, or whoever has shown the token.
     is_known: bool = False
 
     @property
@@ -41,6 +43,8 @@ class Peer:
         """Whose connections are counted together: an account's, or a network's that one machine may have whole."""
         if self.uid is not None:
             return f"account {self.uid}"
+        if self.is_local:
+            return "an account of this machine"
         if ":" in self.address:
             return str(ipaddress.ip_network((self.address, 64), strict=False))
         return self.address
@@ -63,9 +67,9 @@ def peer_of(connection: Connected, lookup: Lookup | None) -> Peer:
         other, own = Endpoint.of(connection.getpeername()), Endpoint.of(connection.getsockname())
     except (OSError, ValueError, IndexError):  # it is gone already, or not TCP
         return Peer(address="")
-    peer = Peer(address=str(other.address))
     # A peer on this machine has a loopback address, or the very one that it speaks to.
-    if lookup is not None and (other.address.is_loopback or other.address == own.address):
+    peer = Peer(address=str(other.address), is_local=other.address.is_loopback or other.address == own.address)
+    if lookup is not None and peer.is_local:
         peer.uid = _uid(connection, lookup, other, own)
     return peer
 

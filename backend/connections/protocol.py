@@ -11,7 +11,6 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -66,21 +65,12 @@ def _is_moderate(request: h11.Request) -> bool:
 class GuardedProtocol(H11Protocol):
     """uvicorn's protocol; each request's scope carries the peer, who stays the same as long as the connection."""
 
-    def __init__(
-        self,
-        *arguments: Any,
-        admission: Admission,
-        lookup: Lookup | None,
-        trusts: Callable[[str], bool] = lambda _address: False,
-        **more: Any,
-    ) -> None:
-        """`trusts` says of an address whether a proxy is there that speaks for many."""
+    def __init__(self, *arguments: Any, admission: Admission, lookup: Lookup | None, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.conn: BoundedHeaders = BoundedHeaders()
         self._admission = admission
         self._limits = admission.limits
         self._lookup = lookup
-        self._trusts = trusts
         self.peer = Peer(address="")
         self._requests = 0
         self._waited_for: tuple[Phase, int, int] = (Phase.HEADERS, 0, 0)
@@ -90,7 +80,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         self.peer = peer_of(transport.get_extra_info("socket"), self._lookup)
         # What comes through a proxy of the owner's is the owner's affair, as far as the number of connections goes.
-        self.peer.is_known = self.peer.is_owner or self._trusts(self.peer.address)
+        self.peer.is_known = self.peer.is_owner
         self.app_state = {**self.app_state, PEER: self.peer}
         if not self._admission.admit(self):
             transport.write(_response(503, "There are too many connections; try again in a few seconds."))

@@ -19,9 +19,12 @@ def make_private(home: Path, say: Callable[[str], None]) -> None:
 
     Raises CommandError where the home, or what lies in it, is another account's: it may have been laid out for us.
     """
+    if home.is_symlink():
+        _refuse_another_accounts(home, what=f"The link {home}")
     if not home.exists():
         return
     place = home.resolve()
+    _warn_of_parent(place.parent, home, say)
     _refuse_another_accounts(place, what=f"The home {home}")
     for path in _entries(place):
         _refuse_another_accounts(path, what=f"{path}, in the home {home},")
@@ -34,6 +37,16 @@ def make_private(home: Path, say: Callable[[str], None]) -> None:
     elif closed:
         what = "1 file or folder" if closed == 1 else f"{closed} files and folders"
         say(f"{home} is private now: other accounts of this machine had rights on {what} of it")
+
+
+def _warn_of_parent(parent: Path, home: Path, say: Callable[[str], None]) -> None:
+    """Who may write into a folder may put another in the place of one that lies in it, unless that is sticky."""
+    mode = parent.stat().st_mode
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        say(
+            f"other accounts may rename or replace {home}, because every account may write into {parent}; "
+            f"take that right away (chmod o-w {parent}), or choose another --home"
+        )
 
 
 def _entries(home: Path) -> list[Path]:

@@ -48,6 +48,11 @@ class Addresses:
             root_path=_root_path(environment.get(ROOT_PATH, "").strip()),
         )
 
+    @property
+    def has_proxy(self) -> bool:
+        """Do the settings tell of a proxy in front of the service?"""
+        return bool(self.trusted_proxies or self.root_path)
+
     def allows_host(self, name: str) -> bool:
         """`name` in small letters, without port."""
         return any(name == one or (one.startswith("*.") and name.endswith(one[1:])) for one in self.allowed_hosts)

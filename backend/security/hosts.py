@@ -7,7 +7,7 @@ the Host that it asked for (DNS rebinding), the Origin, and Sec-Fetch-Site.
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+import re
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -29,6 +29,7 @@ from backend.security.addresses import (
 from backend.security.documents import refusal_page
 from backend.security.navigation import may_be_linked_to, wants_page
 
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{0,5})?")
 _FOREIGN_SITES = frozenset({"cross-site", "same-site"})
 
 
@@ -111,10 +112,8 @@ def is_loopback(host: str) -> bool:
 
 def hostname(host: str) -> str:
     """Of a header Host: in small letters, without port and the dot that ends a full name."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(host)
+    return (found["v6"] or found["name"]).lower().rstrip(".") if found else ""
 
 
 def _is_at(origin: str, scheme: str, host: str) -> bool:

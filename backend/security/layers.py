@@ -21,7 +21,8 @@ def install(app: FastAPI, settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         addresses=addresses,
-        asks_owner=settings.asks_owner,
+        # A proxy that tells nothing of itself would make all its visitors the owner.
+        asks_owner=settings.asks_owner or addresses.has_proxy,
     )
     if addresses.allowed_origins:
         app.add_middleware(

@@ -16,6 +16,7 @@ from backend.security.addresses import Addresses, own_hosts
 from backend.security.documents import token_page
 from backend.security.hosts import hostname
 from backend.security.navigation import route_path, wants_page
+from backend.security.proxies import visitor_of
 from backend.security.tokens import LINK_SECONDS, OneTimeLinks, Token, WrongTokens
 
 LOGIN = "/login"
@@ -64,9 +65,9 @@ class Login:
     def _is_let_in(self, request: Request) -> bool:
         if self._is_owner(request):
             return True
-        uid = peer_of_scope(request.scope).uid
+        cookie = request.cookies.get(self._cookie, "")
         is_shown = self._token.is_shown_by(_bearer(request)) or self._token.is_shown_by_cookie(
-            request.cookies.get(self._cookie, ""), uid
+            cookie, visitor_of(request.scope, self._addresses)
         )
         if is_shown:
             peer_of_scope(request.scope).is_known = True
@@ -76,14 +77,16 @@ class Login:
         """What the kernel says of the connection counts for the one who made it, not for whom a proxy passes on."""
         if self._asks_owner or not peer_of_scope(request.scope).is_owner:
             return False
+        if request.headers.get("origin", "").lower() in self._addresses.allowed_origins:
+            return False
         # A name that had to be allowed is that of a proxy, even if nothing else tells of one, or of other machines.
         name = hostname(request.headers.get("host", ""))
         is_own_name = name in self._own_hosts or not self._addresses.allows_host(name)
         return is_own_name and not _is_passed_on(request)
 
     async def _refusal(self, request: Request) -> Response:
-        has_shown = bool(_bearer(request)) or self._cookie in request.cookies
-        if has_shown and not await self._wrong.pause():
+        # A cookie is not worth guessing, and one that is out of date has a browser shown the form at once.
+        if _bearer(request) and not await self._wrong.pause():
             return _too_many()
         if wants_page(request.scope):
             return self._token_page(request, going_to=_address(request))
@@ -133,7 +136,7 @@ class Login:
         answer = RedirectResponse(going_to, status_code=303, headers={"Cache-Control": "no-store"})
         answer.set_cookie(
             self._cookie,
-            self._token.cookie(peer_of_scope(request.scope).uid),
+            self._token.cookie(visitor_of(request.scope, self._addresses)),
             max_age=_COOKIE_LIVES_SECONDS,
             path=_root(request) or "/",
             secure=request.scope["scheme"] == "https",
@@ -198,7 +201,12 @@ def _address(request: Request) -> str:
 
 def _inside(request: Request, address: str) -> str:
     """An address of this service, so that no link through the login leads elsewhere; else the first page."""
-    return address if _INSIDE.fullmatch(address) else _root(request) + "/"
+    root = _root(request)
+    if not _INSIDE.fullmatch(address):
+        return f"{root}/"
+    # Dots would lead out of the service's own path again.
+    is_below = address == root or address.startswith((f"{root}/", f"{root}?"))
+    return address if is_below and "/." not in address else f"{root}/"
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -9,10 +9,12 @@ The root path is where the service lies on the proxy's site. Whether the proxy r
 
 from __future__ import annotations
 
+import ipaddress
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.connections.peer import peer_of_scope
+from backend.connections.peer import Peer, peer_of_scope
 from backend.security.addresses import DEFAULT_PORTS, Addresses, is_root_path
 
 
@@ -36,6 +38,27 @@ class ProxyHeaders:
 def comes_from(scope: Scope, addresses: Addresses) -> bool:
     """Did a proxy that is trusted pass the request on?"""
     return addresses.trusts(peer_of_scope(scope).address)
+
+
+def visitor_of(scope: Scope, addresses: Addresses) -> str:
+    """Whose browser it is, as far as the connection and the proxies that are trusted tell.
+
+    X-Forwarded-For is read from its end, where the nearest proxy wrote whom it was asked by.
+    """
+    peer = peer_of_scope(scope)
+    if not addresses.trusts(peer.address):
+        return peer.origin
+    for name in reversed(",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")):
+        if not addresses.trusts(name.strip()):
+            return f"{_place(name.strip())} behind {peer.origin}"
+    return peer.origin
+
+
+def _place(name: str) -> str:
+    try:
+        return Peer(address=str(ipaddress.ip_address(name))).origin
+    except ValueError:  # proxies may write a word in place of an address, or a port behind it
+        return name
 
 
 def _apply_headers(scope: Scope, root: str) -> str:

@@ -27,15 +27,15 @@ class Token:
     def is_shown_by(self, given: str) -> bool:
         return bool(self._secret) and secrets.compare_digest(given.encode(), self._secret)
 
-    def cookie(self, uid: int | None) -> str:
-        """What a browser keeps. It does not give the token away, and is worth nothing in another account's hands.
+    def cookie(self, visitor: str) -> str:
+        """What the browser of `visitor` keeps. It does not give the token away, and is worth nothing in other hands.
 
-        A browser sends a cookie to every port of a host, so also to a server of another account of this machine.
+        A browser sends a cookie to every port of a host, so also to a server of another account of the machine.
         """
-        return hmac.new(self._secret, f"resdrop cookie of {uid}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret, f"resdrop cookie of {visitor}".encode(), hashlib.sha256).hexdigest()
 
-    def is_shown_by_cookie(self, given: str, uid: int | None) -> bool:
-        return bool(self._secret) and secrets.compare_digest(given.encode(), self.cookie(uid).encode())
+    def is_shown_by_cookie(self, given: str, visitor: str) -> bool:
+        return bool(self._secret) and secrets.compare_digest(given.encode(), self.cookie(visitor).encode())
 
 
 class OneTimeLinks:

@@ -53,7 +53,8 @@ export function typed(value) {
 function asNumber(text) {
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return text;
   const value = Number(text);
-  return Number.isInteger(value) && !Number.isSafeInteger(value) ? text : value;
+  const isExact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
+  return isExact ? value : text;
 }
 
 /** The setting that a control's text stands for. */

@@ -153,6 +153,12 @@ class TestOrigins:
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert (f"`resdrop up --allowed-origins {origin}`" in answer.json()["detail"]) == (origin != "null")
 
+    def test_in_the_owners_browser_it_needs_the_token_too(self, house: House) -> None:
+        with house_at(house, allowed_origins=self.ORIGIN).served() as url:
+            assert httpx.get(f"{url}{RUNS}").status_code == 200
+            assert httpx.get(f"{url}{RUNS}", headers={"Origin": self.ORIGIN}).status_code == 401
+            assert httpx.get(f"{url}{RUNS}", headers={"Origin": self.ORIGIN, **BEARER}).status_code == 200
+
     def test_the_port_of_the_scheme_may_stand_or_not(self, house: House) -> None:
         client = house_at(house, allowed_hosts="gpu-box.example.org").client
         pairs = [
@@ -216,7 +222,8 @@ class TestProxies:
         assert '"/static/' in httpx.get(f"{trusting}/runs", headers=headers).text
 
     def test_visitors_of_a_proxy_are_no_owners(self, trusting: str) -> None:
-        assert httpx.get(f"{trusting}{RUNS}").status_code == 200
+        """Also where nothing in the request tells of one."""
+        assert httpx.get(f"{trusting}{RUNS}").status_code == 401
         assert httpx.get(f"{trusting}{RUNS}", headers={"X-Forwarded-Host": "127.0.0.1"}).status_code == 401
 
     def test_where_it_is_not_believed_the_refusal_names_the_setting(self, house: House) -> None:
@@ -225,6 +232,26 @@ class TestProxies:
             assert "RESDROP_TRUSTED_PROXIES=127.0.0.1" in httpx.get(f"{url}{RUNS}", headers=headers).json()["detail"]
             headers = {"Origin": "https://gpu-box.example.org", "X-Forwarded-Host": "gpu-box.example.org"}
             assert "RESDROP_TRUSTED_PROXIES=127.0.0.1" in httpx.get(f"{url}{RUNS}", headers=headers).json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("other", "status"),
+        [
+            ("203.0.113.7", 200),
+            ("198.51.100.1, 203.0.113.7", 200),
+            ("203.0.113.7, 127.0.0.1", 200),
+            ("203.0.113.8", 401),
+            ("203.0.113.7, 198.51.100.1", 401),
+            ("", 401),
+            ("2001:db8::zz", 401),
+            ("203.0.113.7:99", 401),
+        ],
+    )
+    def test_a_cookie_is_of_the_address_that_the_proxy_names(self, trusting: str, other: str, status: int) -> None:
+        headers = {**self.FORWARDED, "X-Forwarded-For": "203.0.113.7"}
+        answer = httpx.post(f"{trusting}/login", data={"token": TOKEN}, headers=headers)
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        headers = {**self.FORWARDED, "X-Forwarded-For": other, "Cookie": cookie}
+        assert httpx.get(f"{trusting}{RUNS}", headers=headers).status_code == status
 
 
 class TestRootPath:

@@ -28,7 +28,20 @@ class TestHosts:
         assert house.client.get(RUNS, headers={"Host": host}).status_code == 200
 
     @pytest.mark.parametrize(
-        "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "10.0.0.1", "", "[", "a@b"]
+        "host",
+        [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:8000",
+            "10.0.0.1",
+            "",
+            "[",
+            "a@b",
+            "x@127.0.0.1",
+            "127.0.0.1/x",
+            "127.0.0.1#x",
+            "127.0.0.1:8000:x",
+        ],
     )
     def test_any_other_name_is_refused_everywhere(self, house: House, host: str) -> None:
         """A page of evil.example whose name was bent to 127.0.0.1 sends its own Host."""

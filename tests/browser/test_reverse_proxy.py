@@ -40,6 +40,7 @@ LAUNCH = """async ([address, config]) => {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     started = Service(tmp_path_factory.mktemp("resdrop") / "home", environment=SETTINGS)
+    started.api.headers["Authorization"] = f"Bearer {TOKEN}"
     try:
         started.start()
         yield started
@@ -149,9 +150,8 @@ def test_the_command_line_speaks_through_it(port: int) -> None:
         assert isinstance(json.loads(done.stdout), list | dict)
 
 
-def test_the_accounts_own_proxy_makes_nobody_the_owner(service: Service, port: int) -> None:
+def test_the_accounts_own_proxy_makes_nobody_the_owner(port: int) -> None:
     """It runs as the very account that runs the service."""
-    assert httpx.get(f"{service.url}/api/v1/runs", trust_env=False).status_code == 200
     for root in ("/resdrop", "/tools/resdrop"):
         assert httpx.get(f"http://127.0.0.1:{port}{root}/api/v1/runs", trust_env=False).status_code == 401
 
@@ -164,9 +164,28 @@ def test_a_name_that_is_not_allowed_is_told_what_would_allow_it(port: int) -> No
         assert "--allowed-hosts train.example.org" in answer.json()["detail"]
 
 
-def test_the_owner_uses_it_beside_the_proxy_without_and_with_the_path(service: Service) -> None:
+def test_a_proxy_that_tells_nothing_of_itself_makes_nobody_the_owner(
+    service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As newer versions of nginx are without any setting but the address."""
+    bare = f'location / {{ proxy_pass {service.url}; proxy_http_version 1.1; proxy_set_header Connection ""; }}'
+    with nginx(tmp_path_factory.mktemp("bare") / "nginx", bare) as bare_port:
+        assert httpx.get(f"http://127.0.0.1:{bare_port}/api/v1/runs", trust_env=False).status_code == 401
+
+
+def test_the_cookie_of_a_visitor_is_worth_nothing_in_other_hands(port: int) -> None:
+    """A browser sends it to every server of the host, which then comes from an address of its own."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        assert client.post("/resdrop/login", data={"token": TOKEN}).status_code == 303
+        assert client.get("/resdrop/api/v1/runs").status_code == 200
+        elsewhere = httpx.HTTPTransport(local_address="127.0.0.9")
+        with httpx.Client(transport=elsewhere, cookies=client.cookies) as other:
+            assert other.get(f"http://127.0.0.1:{port}/resdrop/api/v1/runs").status_code == 401
+
+
+def test_it_is_used_beside_the_proxy_without_and_with_the_path(service: Service) -> None:
     for path in ("/resdrop/", "/"):
-        text = httpx.get(f"{service.url}{path}", trust_env=False).text
+        text = service.api.get(f"{service.url}{path}").text
         assert '"/resdrop/static/' in text
     assert f"ResDrop is ready: {service.url}/resdrop" in service.output()
 

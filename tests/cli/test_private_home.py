@@ -71,6 +71,25 @@ def test_what_may_be_executed_stays_so(tmp_path: Path) -> None:
     assert stat.S_IMODE(program.stat().st_mode) == 0o700
 
 
+@needs_superuser
+def test_a_link_of_another_account_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o700)
+    link = tmp_path / "home"
+    link.symlink_to("there")
+    os.lchown(link, SOMEBODY, SOMEBODY)
+    with pytest.raises(CommandError, match=r"The link .*home belongs to the account"):
+        make_private(link, lambda _: None)
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o777, True), (0o1777, False), (0o755, False)])
+def test_a_folder_in_which_others_could_replace_the_home_is_told_of(tmp_path: Path, mode: int, is_told: bool) -> None:
+    (tmp_path / "place" / "home").mkdir(mode=0o700, parents=True)
+    (tmp_path / "place").chmod(mode)
+    said: list[str] = []
+    make_private(tmp_path / "place" / "home", said.append)
+    assert ["may rename or replace" in sentence for sentence in said] == ([True] if is_told else [])
+
+
 def test_a_home_behind_a_link_is_made_private_too(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir(mode=0o755)
     (tmp_path / "home").symlink_to("disk")

@@ -5,6 +5,7 @@ The API validates with it, the form is built from its JSON Schema, and the comma
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -45,6 +46,9 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+_WHOLE = re.compile(r"\s*[+-]?\d+(\.0*)?\s*", re.ASCII)
 
 
 def _setting(group: str, label: str, help_: str, *, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
@@ -127,7 +131,7 @@ class RunConfig(BaseModel):
     flip: bool | None = _setting(
         DATA,
         "Horizontal flip",
-        "Mirror half of the training images; empty takes the dataset's own (digits have a hand: no; others: yes).",
+        "Mirror half of the training images; empty takes the dataset's own (digits: no, as they are not mirror-symmetric; others: yes).",
         default=None,
     )
 
@@ -427,6 +431,18 @@ class RunConfig(BaseModel):
         name = str(info.field_name)
         if isinstance(value, bool) and cls.model_fields[name].annotation not in (bool, bool | None):
             raise _field_error(name, f"{name} {str(value).lower()} is a yes or no; give a value")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numerals_are_plain(cls, value: object, info: ValidationInfo) -> object:
+        """pydantic would take "0-4" for -4 and "1_0" for 10, as Rust and Python write numbers."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, str) and value != "auto":
+            if annotation in (int, int | None) and not _WHOLE.fullmatch(value):
+                raise PydanticCustomError("int_parsing", "no whole number")
+            if annotation in (float, float | None) and "_" in value:
+                raise PydanticCustomError("float_parsing", "no number")
         return value
 
     @model_validator(mode="after")

@@ -19,6 +19,11 @@ SD_DETAILS = ("sd_mode", "sd_dropped", "sd_scale", "sd_transitions")
 Complaint = tuple[str, str]
 
 
+def counted(number: int, thing: str) -> str:
+    """1 epoch, 2 epochs, 2 micro-batches."""
+    return f"{number} {thing}{'' if number == 1 else 'es' if thing.endswith('ch') and thing != 'epoch' else 's'}"
+
+
 def conflicts(config: RunConfig) -> Iterator[Complaint]:
     """Everything that keeps these settings from being trained with."""
     yield from _of_images(config)
@@ -74,7 +79,7 @@ def _of_sizes(config: RunConfig) -> Iterator[Complaint]:
 
 
 def _indivisible(config: RunConfig, parts: int) -> str:
-    shared = f"{config.devices} devices x {config.accumulation} micro-batches"
+    shared = f"{counted(config.devices, 'device')} x {counted(config.accumulation, 'micro-batch')}"
     nearest = max(SMALLEST_PART, round(config.batch / parts)) * parts
     return (
         f"batch {config.batch} cannot be shared equally by {shared} with at least {SMALLEST_PART} images each; "
@@ -100,7 +105,7 @@ def _of_odd_images(config: RunConfig) -> Iterator[str]:
     if config.depth.is_bottleneck and side < 64:
         yield (
             f"depth {depth} is a network for 224 px images, and these of {config.dataset.value} have {side} px; "
-            "take 20 to 110, or name other images with dataset and data_dir"
+            "take 20, 32, 44, 56 or 110, or name other images with dataset and data_dir"
         )
     if config.data_dir is not None and not DATASETS[config.dataset].needs_data_dir:
         yield (
@@ -108,15 +113,17 @@ def _of_odd_images(config: RunConfig) -> Iterator[str]:
             "the folder's"
         )
     if config.dataset is DatasetName.DIGITS and config.flips:
-        yield "flip mirrors digits, which have a hand; accuracy will suffer"
+        yield "flip mirrors the digits, which are not mirror-symmetric; accuracy will suffer"
 
 
 def _of_stochastic_depth(config: RunConfig) -> Iterator[str]:
     fields = type(config).model_fields
     if not config.sd and any(getattr(config, name) != fields[name].default for name in SD_DETAILS):
         yield f"{', '.join(SD_DETAILS)} do nothing while sd is off"
-    if config.sd and config.bn_reestimate == 0 and config.epochs < 30:
+    if config.sd and config.pL == 1:
+        yield "with pL 1 no block is ever skipped: sd does nothing; lower pL, 0.5 is the paper's"
+    elif config.sd and config.bn_reestimate == 0 and config.epochs < 30:
         yield (
-            f"with sd and only {config.epochs} epochs, batch-norm statistics gathered at random depth mislead the "
+            f"with sd and only {counted(config.epochs, 'epoch')}, batch-norm statistics gathered at random depth mislead the "
             "evaluation; bn_reestimate 20 mends it"
         )
