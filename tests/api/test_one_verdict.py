@@ -57,7 +57,7 @@ def test_three_pairs_that_differ_in_sign_cannot_tell_wherever_one_looks(
 
 def test_one_seed_claims_nothing_wherever_one_looks(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compared(house, (5.0, 1.0))
-    assert "One seed cannot tell" in comparison["headline"]
+    assert "One completed pair cannot tell" in comparison["headline"]
     for place, text in everywhere(house, comparison, capsys).items():
         assert comparison["headline"] in text, place
         assert "more top-1" not in text, place

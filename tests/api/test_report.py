@@ -141,7 +141,7 @@ class TestBeforeTheEnd:
             house.move(run["id"], "completed", latest={"val/top1": 90.0}, elapsed_seconds=10.0)
         text = report(house, made).text
         assert "not finished: of 4 runs 2 completed, 2 queued" in text
-        assert "One seed cannot tell a difference in accuracy from chance; give two or more." in text
+        assert "One completed pair cannot tell a difference in accuracy from chance; it takes two or more." in text
         assert "Times are not compared. Seed 0: too few steps of a run were reported" in text
 
     def test_runs_that_were_deleted_are_left_out(self, house: House) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worker.evidence.estimates import estimate_mean, t_quantile
+from worker.evidence.estimates import estimate_mean, estimate_ratio, t_quantile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29, 30, 100, 999])
@@ -45,3 +45,13 @@ def test_an_interval_says_whether_zero_is_in_it(values: list[float], excluded: b
     found = estimate_mean(values)
     assert found is not None
     assert found.excludes_zero is excluded
+
+
+def test_a_ratio_and_its_inverse_say_the_same() -> None:
+    ratios = [0.7, 0.8, 1.3]
+    found, inverse = estimate_ratio(ratios), estimate_ratio([1 / ratio for ratio in ratios])
+    assert found is not None
+    assert inverse is not None
+    assert found.mean == pytest.approx(stats.gmean(ratios))
+    assert (found.low, found.high) == pytest.approx((1 / (inverse.high or 0), 1 / (inverse.low or 0)))
+    assert 0 < (found.low or 0) < 0.7

@@ -131,7 +131,7 @@ class RunConfig(BaseModel):
     flip: bool | None = _setting(
         DATA,
         "Horizontal flip",
-        "Mirror half of the training images; empty takes the dataset's own (digits: no, as they are not mirror-symmetric; others: yes).",
+        "Mirror half of the training images; empty takes the dataset's own (no for digits, else yes).",
         default=None,
     )
 

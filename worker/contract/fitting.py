@@ -21,7 +21,8 @@ Complaint = tuple[str, str]
 
 def counted(number: int, thing: str) -> str:
     """1 epoch, 2 epochs, 2 micro-batches."""
-    return f"{number} {thing}{'' if number == 1 else 'es' if thing.endswith('ch') and thing != 'epoch' else 's'}"
+    ending = "es" if thing.endswith("batch") else "s"
+    return f"{number} {thing}{'' if number == 1 else ending}"
 
 
 def conflicts(config: RunConfig) -> Iterator[Complaint]:
@@ -124,6 +125,6 @@ def _of_stochastic_depth(config: RunConfig) -> Iterator[str]:
         yield "with pL 1 no block is ever skipped: sd does nothing; lower pL, 0.5 is the paper's"
     elif config.sd and config.bn_reestimate == 0 and config.epochs < 30:
         yield (
-            f"with sd and only {counted(config.epochs, 'epoch')}, batch-norm statistics gathered at random depth mislead the "
-            "evaluation; bn_reestimate 20 mends it"
+            f"with sd and only {counted(config.epochs, 'epoch')}, batch-norm statistics gathered at random depth "
+            "mislead the evaluation; bn_reestimate 20 mends it"
         )

@@ -55,6 +55,18 @@ def estimate_mean(values: Sequence[float]) -> MeanEstimate | None:
     return MeanEstimate(n=n, mean=mean, low=mean - half, high=mean + half)
 
 
+def estimate_ratio(values: Sequence[float]) -> MeanEstimate | None:
+    """The geometric mean of ratios, which are above 0, with the interval of their logarithms; None without any.
+
+    So a ratio and its inverse say the same, and no bound is below 0. Raises ScipyMissing from two values on.
+    """
+    found = estimate_mean([math.log(value) for value in values])
+    if found is None:
+        return None
+    low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
+    return MeanEstimate(n=found.n, mean=math.exp(found.mean), low=low, high=high)
+
+
 @cache
 def t_quantile(degrees_of_freedom: int) -> float:
     """Within it, on both sides of 0, lie 95 % of Student's distribution. Raises ScipyMissing."""

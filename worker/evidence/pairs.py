@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from worker.evidence.estimates import MeanEstimate, estimate_mean
+from worker.evidence.estimates import MeanEstimate, estimate_mean, estimate_ratio
 from worker.evidence.figures import RunFigures
 from worker.evidence.timing import StepTimes, compare_times
 
@@ -73,16 +73,23 @@ def effects_of(pairs: Sequence[Pair]) -> Effects:
     """Raises ScipyMissing from two pairs on."""
     ratios = [pair.time_ratio for pair in pairs if pair.time_ratio is not None]
     compute = [pair.compute_ratio for pair in pairs if pair.compute_ratio is not None]
+    ratio = estimate_ratio(ratios)
     is_explained = all(pair.times.is_explained for pair in pairs)
     return Effects(
         last_top1=_difference(pairs, lambda run: run.last_top1),
         best_top1=_difference(pairs, lambda run: run.best_top1),
         last_loss=_difference(pairs, lambda run: run.last_loss),
-        time_ratio=estimate_mean(ratios),
+        time_ratio=ratio,
         compute_ratio=estimate_mean(compute),
-        time_saved=estimate_mean([100 * (1 - ratio) for ratio in ratios]) if is_explained else None,
+        time_saved=_saved(ratio) if ratio is not None and is_explained else None,
         compute_saved=estimate_mean([100 * (1 - ratio) for ratio in compute]),
     )
+
+
+def _saved(ratio: MeanEstimate) -> MeanEstimate:
+    """In percent; the greater the ratio, the less is saved."""
+    low, high = (None if bound is None else 100 * (1 - bound) for bound in (ratio.high, ratio.low))
+    return MeanEstimate(n=ratio.n, mean=100 * (1 - ratio.mean), low=low, high=high)
 
 
 def _pair(baseline: CompletedRun, sd: CompletedRun) -> Pair:

@@ -31,7 +31,7 @@ def headline(pairs: Sequence[Pair], effects: Effects) -> str:
     if found is None:
         return "No seed has a val/top1 of both runs after the last epoch, so nothing can be said of the accuracy."
     if found.n == 1:
-        return "One seed cannot tell a difference in accuracy from chance; give two or more."
+        return "One completed pair cannot tell a difference in accuracy from chance; it takes two or more."
     if found.low is None:
         return (
             f"These {found.n} seeds cannot tell a difference in accuracy from chance: their differences are all alike, "
@@ -126,7 +126,7 @@ def _points(value: MeanEstimate) -> str:
 def _measured(effects: Effects) -> str:
     ratio = effects.time_ratio
     assert ratio is not None
-    over = f"mean of {ratio.n} pairs" if ratio.n > 1 else "one pair"
+    over = f"geometric mean of {ratio.n} pairs" if ratio.n > 1 else "one pair"
     return f"The median step took {ratio.mean:.2f} of the baseline's time ({over})"
 
 
@@ -137,6 +137,9 @@ def _explained(effects: Effects) -> str:
     if compute.mean < 0.05:
         return f"{measured}; no compute was skipped."
     bound = f"{1 - compute.mean / 100:.2f} of the compute was left, so skipping can save at most {compute.mean:.0f} %"
+    ratio = effects.time_ratio
+    if ratio is not None and ratio.low is not None and ratio.high is not None and ratio.low <= 1 <= ratio.high:
+        return f"{measured}; {bound}. What it saved cannot be told from chance: the ratio's 95 % interval contains 1."
     if saved.mean < 0.5:
         return f"{measured}; {bound}, and saved nothing here."
     return f"{measured}; {bound}, and saved {'all of that' if saved.mean >= compute.mean else f'{saved.mean:.0f} %'}."
@@ -151,8 +154,8 @@ def _unexplained(pairs: Sequence[Pair], effects: Effects) -> str | None:
     whose = "that" if len(found) == len(pairs) else f"the ratio of {_seeds(found)}"
     return (
         f"{_measured(effects)}, and {compute.mean:.2f} of the compute was left. Skipping cannot explain {whose}: "
-        "something else slowed the baseline's steps, such as other work on the machine, so what skipping saved is not "
-        "known. Repeat the comparison on a machine that does nothing else."
+        "something else slowed the steps of one of the two, such as other work on the machine, so what skipping saved "
+        "is not known. Repeat the comparison on a machine that does nothing else."
     )
 
 
