@@ -114,5 +114,5 @@ def get_side_by_side(
     with database.read() as session:
         found, missing = find_runs(session, ids)
         if not found:
-            raise NotFound(f"there is none of the runs {', '.join(map(repr, missing[:_MOST_NAMED]))}")
+            raise NotFound(f"none of these runs exist: {', '.join(map(repr, missing[:_MOST_NAMED]))}")
         return side_by_side(session, found, missing=missing)

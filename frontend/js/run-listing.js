@@ -19,7 +19,7 @@ export class RunListing extends EventTarget {
   #timer = null;
   #isTaking = false;
 
-  constructor({ api, runs, signal }) {
+  constructor({ api, runs, live, signal }) {
     super();
     this.#api = api;
     this.#runs = runs;
@@ -27,6 +27,7 @@ export class RunListing extends EventTarget {
     const renew = () => this.#view && !this.#isOwn() && !this.#isTaking && !document.hidden && refresh();
     runs.addEventListener("changed", renew, { signal });
     document.addEventListener("visibilitychange", renew, { signal });
+    live.addEventListener("state", () => live.state === "live" && this.#answer.error && this.#ask(), { signal });
     signal.addEventListener("abort", () => this.#giveUp());
   }
 
@@ -76,7 +77,8 @@ export class RunListing extends EventTarget {
     const key = keyOf(this.#view);
     const answer = await this.#fetch(this.#view, asking.signal).then(
       (found) => ({ ...found, key, error: null }),
-      (error) => ({ ids: [], hasMore: false, key, error }),
+      // What was found before stays on view where the same is asked for once more.
+      (error) => ({ ...(this.#answer.key === key ? this.#answer : { ids: [], hasMore: false }), key, error }),
     );
     if (this.#asking !== asking) return;
     this.#asking = null;

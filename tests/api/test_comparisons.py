@@ -137,7 +137,7 @@ class TestSideBySide:
     def test_where_none_is_there_it_says_so(self, house: House) -> None:
         answer = house.client.get("/api/v1/compare", params={"runs": "r_one,r_two"})
         assert answer.status_code == 404
-        assert answer.json()["detail"] == "there is none of the runs 'r_one', 'r_two'"
+        assert answer.json()["detail"] == "none of these runs exist: 'r_one', 'r_two'"
 
     def test_none_is_the_better_by_chance_or_where_better_is_not_defined(self, house: House) -> None:
         """Compute is decided by the gates that were drawn, speed and time by what else the machine did."""

@@ -56,7 +56,7 @@ def test_what_a_filter_hides_is_neither_touched_nor_passed_over_in_silence(
         page.get_by_test_id("status-filter").select_option("failed")
     else:
         page.get_by_test_id("search").fill("failed")
-    expect(page.get_by_test_id("bulk-count")).to_have_text("2 selected (2 more out of view: left alone)")
+    expect(page.get_by_test_id("bulk-count")).to_have_text("2 selected in view, 2 out of view (left alone)")
     page.get_by_test_id("bulk-delete").click()
     question = page.get_by_test_id("confirm")
     expect(question).to_contain_text("Delete 2 runs?")
@@ -78,7 +78,7 @@ def test_where_all_selected_are_hidden_nothing_can_be_done_to_them(
     page.goto("/runs")
     check(page, mixed[4], mixed[5])
     page.get_by_test_id("status-filter").select_option("failed")
-    expect(page.get_by_test_id("bulk-count")).to_have_text("0 selected (2 more out of view: left alone)")
+    expect(page.get_by_test_id("bulk-count")).to_have_text("0 selected in view, 2 out of view (left alone)")
     for action in ("compare", "pause", "resume", "stop", "delete"):
         expect(page.get_by_test_id(f"bulk-{action}")).to_have_attribute("aria-disabled", "true")
         page.get_by_test_id(f"bulk-{action}").click(force=True)
@@ -195,7 +195,7 @@ def test_a_run_that_is_deleted_while_it_is_compared_leaves_the_comparison(
 
 def test_where_none_of_the_runs_is_there_it_says_so(page: Page) -> None:
     page.goto("/compare?runs=r_one,r_two")
-    expect(page.get_by_test_id("missing")).to_contain_text("there is none of the runs 'r_one', 'r_two'")
+    expect(page.get_by_test_id("missing")).to_contain_text("none of these runs exist: 'r_one', 'r_two'")
 
 
 def test_a_comparison_goes_on_with_the_runs_that_are_left(page: Page, service: Service) -> None:

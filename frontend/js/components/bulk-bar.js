@@ -35,7 +35,7 @@ export function createBulkBar() {
     /** `runs` are those selected that are in view, `hidden` is how many more are selected. */
     show(runs, hidden) {
       node.hidden = runs.length + hidden === 0;
-      setText(count, `${runs.length} selected${hidden ? ` (${hidden} more out of view: left alone)` : ""}`);
+      setText(count, `${runs.length} selected${hidden ? ` in view, ${hidden} out of view (left alone)` : ""}`);
       for (const [action] of BUTTONS) {
         const isPossible = action === "compare" ? runs.length > 1 : runs.some((run) => allows(run, action));
         node.querySelector(`[data-action=${action}]`).setAttribute("aria-disabled", String(!isPossible));

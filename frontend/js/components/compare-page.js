@@ -1,4 +1,5 @@
 import { childController } from "../abort.js";
+import { onceReachable } from "../again.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { showComparisons } from "./comparison-list.js";
@@ -55,6 +56,7 @@ async function showRuns(body, app, ids, show) {
     runs.addEventListener("changed", ({ detail }) => isDeleted(detail) && show(ids), { signal });
   } catch (error) {
     if (error.name === "AbortError") return;
+    onceReachable(error, () => show(ids), app);
     const none = element(html`
       <div class="empty" data-testid="missing"><h2>These runs cannot be compared</h2><p>${error.message}</p></div>`);
     body.replaceChildren(none);

@@ -1,3 +1,4 @@
+import { onceReachable } from "../again.js";
 import { ago } from "../format.js";
 import { element, fill, fragment, html, refs } from "../html.js";
 import { paths } from "../router.js";
@@ -25,7 +26,8 @@ const none = () => html`
     <a class="button" href="${paths.new}?kind=pair">Launch a pair</a></div>`;
 
 /** All comparisons, newest first; who comes back finds as many pages of them as before. */
-export async function showComparisons(body, { api, router, toasts, signal }) {
+export async function showComparisons(body, app) {
+  const { api, router, toasts, signal } = app;
   const wanted = router.place?.pages ?? 1;
   const node = element(list());
   const { cards, more } = refs(node);
@@ -46,6 +48,8 @@ export async function showComparisons(body, { api, router, toasts, signal }) {
     if (cards.children.length) body.replaceChildren(node);
     else fill(body, none());
   } catch (error) {
-    if (error.name !== "AbortError") fill(body, html`<div class="empty"><p>${error.message}</p></div>`);
+    if (error.name === "AbortError") return;
+    onceReachable(error, () => showComparisons(body, app), app);
+    fill(body, html`<div class="empty"><p>${error.message}</p></div>`);
   }
 }

@@ -1,3 +1,4 @@
+import { onceReachable } from "../again.js";
 import { addresses } from "../api.js";
 import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
@@ -49,6 +50,7 @@ export async function comparisonPage(container, app) {
     build(container, app, comparison, first);
   } catch (error) {
     if (error.name === "AbortError") return;
+    onceReachable(error, () => app.router.refresh(), app);
     fill(
       container,
       html`<div class="empty" data-testid="missing"><h1>This comparison cannot be shown</h1>

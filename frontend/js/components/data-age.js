@@ -29,5 +29,7 @@ function stateOf({ run, at, live }) {
   const text = `Last point ${duration(seconds)} ago`;
   if (!run || !isLive(run)) return { name: "still", text };
   if (live.state === "lost") return { name: "stale", text: `${text}, connection lost` };
-  return seconds > STALE_S ? { name: "stale", text: `${text}: the run is silent` } : { name: "fresh", text };
+  // A run that starts or pauses reports nothing, and an evaluation of many images takes its time.
+  const isLate = run.status === "running" && seconds > STALE_S;
+  return isLate ? { name: "stale", text: `${text}, no newer one yet` } : { name: "fresh", text };
 }

@@ -1,3 +1,4 @@
+import { onceReachable } from "../again.js";
 import { newKey } from "../api.js";
 import { clearDraft, draftSource, loadDraft, saveDraft } from "../draft.js";
 import { element, fill, html, refs, setText } from "../html.js";
@@ -58,6 +59,7 @@ export async function newPage(container, app) {
     if (!signal.aborted) build({ root, app, schema, presets: presets.items, datasets: datasets.items, source });
   } catch (error) {
     if (error.name === "AbortError") return;
+    onceReachable(error, () => app.router.refresh(), app);
     fill(
       root,
       html`<div class="empty"><h1>New run</h1><p>${error.message}</p>

@@ -193,7 +193,7 @@ function summary(runs) {
 
 function noteOf({ isReady, error, shown }) {
   if (!isReady) return "Looking";
-  if (error) return `The list cannot be shown: ${error.message}`;
+  if (error) return `The list ${shown.length ? "may be out of date" : "cannot be shown"}: ${error.message}`;
   return shown.length ? "" : "No run matches. Clear the search or the filter to see them all.";
 }
 
