@@ -11,17 +11,23 @@ from sqlalchemy.orm import Session
 
 from backend.errors import BadInput
 from backend.runs.views import planned_steps
+from backend.runs.waiting import devices_named
 from backend.workers.queries import living_workers
 from worker.contract.config import RunConfig
 from worker.contract.datasets import CLASS_FOLDERS, DATASETS, remedy_by_content
+from worker.contract.devices import choose_devices
 
 
 class Derived(BaseModel):
-    """What the defaults of dataset and recipe come to."""
+    """What the defaults of dataset and recipe come to.
+
+    `training_images` are those of the whole dataset, by which steps are counted; None where a folder has to be read.
+    """
 
     lr: float
     image_size: int
     flip: bool
+    training_images: int | None
     steps_per_epoch: int | None
     steps: int | None
 
@@ -43,11 +49,22 @@ def check_config(session: Session, config: RunConfig) -> CheckedConfig:
         lr=config.peak_lr,
         image_size=config.image_side,
         flip=config.flips,
+        training_images=DATASETS[config.dataset].train_images,
         steps_per_epoch=steps_per_epoch,
         steps=steps,
     )
     unseen = [f"{missing}; a worker on another machine may have it"] if missing else []
-    return CheckedConfig(config=stored, warnings=config.warnings() + unseen, derived=derived)
+    unserved = _without_worker(session, config)
+    return CheckedConfig(config=stored, warnings=config.warnings() + unseen + unserved, derived=derived)
+
+
+def _without_worker(session: Session, config: RunConfig) -> list[str]:
+    """Why the run would wait although workers are there; that none is at all, the page says everywhere."""
+    workers = living_workers(session)
+    fits = [choose_devices(worker.devices, devices=config.devices, device=config.device) for worker in workers]
+    if not workers or any(fits):
+        return []
+    return [f"no worker that is connected now has {devices_named(config.device, config.devices)}; the run will wait"]
 
 
 def stored_config(config: RunConfig) -> dict[str, Any]:

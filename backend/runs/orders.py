@@ -41,7 +41,9 @@ def order_of_runs(sort: str) -> Order[Run]:
     """`sort` begins with - to descend. Raises BadInput."""
     name = sort.removeprefix("-")
     if name not in _SORTS:
-        raise BadInput({"sort": [f"unknown sort {sort!r}; choose from {', '.join(_SORTS)}, with - before it to descend"]})
+        raise BadInput(
+            {"sort": [f"unknown sort {sort!r}; choose from {', '.join(_SORTS)}, with - before it to descend"]}
+        )
     return Order(f"runs by {sort}", [_SORTS[name], _ID], descends=sort.startswith("-"))
 
 

@@ -189,7 +189,8 @@ def _of_status(given: str) -> ColumnElement[bool]:
     statuses = [status.strip() for status in given.split(",") if status.strip()]
     unknown = [status for status in statuses if status not in STATUSES]
     if unknown or not statuses:
-        text = f"unknown status {(unknown or [given])[0]!r}; choose from {', '.join(STATUSES)}, several separated by commas"
+        wrong = (unknown or [given])[0]
+        text = f"unknown status {wrong!r}; choose from {', '.join(STATUSES)}, several separated by commas"
         raise BadInput({"status": [text]})
     return or_(*(_is_shown_as(status) for status in statuses))
 

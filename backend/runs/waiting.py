@@ -66,6 +66,13 @@ def waiting_for(run: Run, around: Surroundings) -> str | None:
     return _worker_needed(run, around)
 
 
+def devices_named(device: Device, devices: int) -> str:
+    """What a worker has to offer; a CPU's one slot is enough for any number of processes."""
+    if device is not Device.CUDA:
+        return "a device"
+    return "a GPU" if devices == 1 else f"{devices} GPUs"
+
+
 def _worker_needed(run: Run, around: Surroundings) -> str:
     note = around.ringing.get(run.id)
     workers = [worker for worker in around.workers if not has_refused(worker, note)]
@@ -80,7 +87,7 @@ def _worker_needed(run: Run, around: Surroundings) -> str:
     devices = int(run.config.get("devices", 1))
     device = Device(run.config.get("device", Device.AUTO))
     if not any(choose_devices(worker.devices, devices=devices, device=device) for worker in workers):
-        return "a worker with a GPU" if devices == 1 else f"a worker with {devices} GPUs"
+        return f"a worker with {devices_named(device, devices)}"
     lacks = {worker.id: _lack(worker, run, around) for worker in workers}
     if all(lacks.values()):
         return "; ".join(f"worker {name}, which takes no runs now: {lack}" for name, lack in lacks.items())

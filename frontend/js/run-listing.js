@@ -18,13 +18,16 @@ export class RunListing extends EventTarget {
   #asking = null;
   #timer = null;
   #isTaking = false;
+  #refresh = null;
+  #isChanged = false;
 
   constructor({ api, runs, live, signal }) {
     super();
     this.#api = api;
     this.#runs = runs;
-    const refresh = throttled(() => this.#ask(), REFRESH_MS, signal);
-    const renew = () => this.#view && !this.#isOwn() && !this.#isTaking && !document.hidden && refresh();
+    // Asking that is under way is not given up for a change, or it would never end where changes are many.
+    this.#refresh = throttled(() => (this.#asking ? this.#askAgain() : this.#ask()), REFRESH_MS, signal);
+    const renew = () => this.#view && !this.#isOwn() && !this.#isTaking && !document.hidden && this.#refresh();
     runs.addEventListener("changed", renew, { signal });
     document.addEventListener("visibilitychange", renew, { signal });
     live.addEventListener("state", () => live.state === "live" && this.#answer.error && this.#ask(), { signal });
@@ -69,9 +72,14 @@ export class RunListing extends EventTarget {
     this.#asking = null;
   }
 
+  #askAgain() {
+    this.#isChanged = true;
+  }
+
   async #ask() {
     if (!this.#view || this.#isOwn()) return;
     this.#giveUp();
+    this.#isChanged = false;
     const asking = new AbortController();
     this.#asking = asking;
     const key = keyOf(this.#view);
@@ -83,6 +91,7 @@ export class RunListing extends EventTarget {
     if (this.#asking !== asking) return;
     this.#asking = null;
     this.#answer = answer;
+    if (this.#isChanged) this.#refresh();
     this.dispatchEvent(new CustomEvent("changed"));
   }
 

@@ -101,7 +101,7 @@ BAD_QUERIES: list[tuple[str, str, str]] = [
     ("/runs?sort=-created_at&cursor=WyItY3JlYXRlZF9hdCIsIDUsICJ4Il0", "cursor", "cursor is not one of this list"),
     ("/runs?sort=colour", "sort", "unknown sort 'colour'; choose from created_at, name"),
     ("/runs?status=dead", "status", "unknown status 'dead'; choose from queued"),
-    ("/runs?status=,", "status", "status ',' is none"),
+    ("/runs?status=,", "status", "unknown status ','"),
     ("/runs?stat=dead", "stat", "there is no field 'stat' here"),
     ("/runs?q=%00", "q", "does not have the form"),
     ("/runs?tag=%00", "tag", "does not have the form"),

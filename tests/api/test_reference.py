@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.house import House
+from tests.api.house import QUICK, House
 from worker.contract import VERSION
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.datasets import DATASETS
@@ -53,9 +53,31 @@ class TestCheck:
     def check(self, house: House, **config: Any) -> Any:
         return house.api.post("/runs/check", {"config": config}, status=200)
 
+    def test_a_device_that_no_worker_has_is_told_of_beforehand(self, house: House) -> None:
+        assert self.check(house, **QUICK, device="cuda")["warnings"] == [], "without any worker nothing follows"
+        house.worker("w1", devices=["cpu:0"], free_devices=[])
+        said = "no worker that is connected now has a GPU; the run will wait"
+        assert self.check(house, **QUICK, device="cuda")["warnings"] == [said]
+        for device in ("auto", "cpu"):
+            assert self.check(house, **QUICK, device=device)["warnings"] == []
+        house.worker("w2", devices=["cuda:0"], free_devices=[])
+        assert self.check(house, **QUICK, device="cuda")["warnings"] == []
+
+    def test_the_images_by_which_steps_are_counted_are_named(self, house: House, tmp_path: Path) -> None:
+        assert self.check(house, **QUICK)["derived"]["training_images"] == 1437
+        for part in ("train", "val"):
+            (tmp_path / part).mkdir()
+        folder = {"data_dir": str(tmp_path), "depth": 50, "batch": 256}
+        assert self.check(house, dataset="imagenet", **folder)["derived"]["training_images"] == 1_281_167
+        assert self.check(house, dataset="imagefolder", **folder)["derived"]["training_images"] is None
+
     def test_says_what_the_defaults_come_to(self, house: House) -> None:
         checked = self.check(house, batch=128, epochs=4, warmup_epochs=1)
-        assert checked["derived"] == {"lr": 0.05, "image_size": 32, "flip": False, "steps_per_epoch": 11, "steps": 44}
+        assert checked["derived"] == {"lr": 0.05, "image_size": 32, "flip": False} | {
+            "training_images": 1437,
+            "steps_per_epoch": 11,
+            "steps": 44,
+        }
         assert checked["config"]["warmup_epochs"] == 1
         assert checked["warnings"] == []
 

@@ -151,7 +151,7 @@ def test_seeds_are_checked_while_they_are_typed(page: Page, typed: str, sentence
     open_form(page, "?kind=pair")
     fill(page, "seeds", typed)
     expect(page.get_by_test_id("error-seeds")).to_contain_text(sentence)
-    expect(verdict(page)).to_have_text("1 field needs a change.")
+    expect(verdict(page)).to_contain_text("1 field needs a change: ")
     expect(page.get_by_test_id("launch")).to_have_text("Launch pairs")
     fill(page, "seeds", "0-1")
     expect(page.get_by_test_id("error-seeds")).to_have_text("")
@@ -166,7 +166,7 @@ def test_name_tags_and_notes_are_checked_while_they_are_typed(page: Page) -> Non
     expect(page.get_by_test_id("error-name")).to_contain_text("name has 201 characters; give at most 200")
     expect(page.get_by_test_id("error-tags")).to_contain_text("tags has 21 entries; give at most 20")
     expect(page.get_by_test_id("error-notes")).to_contain_text("notes has 20001 characters; give at most 20000")
-    expect(verdict(page)).to_have_text("3 fields need a change.")
+    expect(verdict(page)).to_have_text("3 fields need a change: Name, Tags, Notes.")
 
 
 def test_no_setting_typed_wrongly_is_told_of_in_pydantics_words(page: Page) -> None:

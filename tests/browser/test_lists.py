@@ -222,3 +222,27 @@ class TestComingBack:
         page.get_by_test_id("nav-runs").click()
         expect(rows(page)).to_have_count(100)
         assert page.evaluate("scrollY") == 0
+
+
+class TestAServiceThatWasAway:
+    """What could not be loaded meanwhile is there by itself once the service is back."""
+
+    @pytest.mark.parametrize(
+        ("path", "there"), [("/new", "launch"), ("/compare", "choose-runs"), ("/runs?q=run", "run-row")]
+    )
+    def test_a_page_that_could_not_be_loaded_is_loaded_again(
+        self, page: Page, service: Service, path: str, there: str
+    ) -> None:
+        page.goto("/runs")
+        expect(page.get_by_test_id("connection")).to_contain_text("Live", timeout=WAIT)
+        page.route("**/api/v1/**", lambda route: route.abort())
+        (api,) = service.processes("backend.serve")
+        api.kill()
+        page.evaluate(
+            "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')); }", path
+        )
+        expect(page.get_by_text("ResDrop does not answer").first).to_be_visible(timeout=WAIT)
+        page.unroute("**/api/v1/**")
+        expect(page.get_by_test_id("connection")).to_contain_text("Live", timeout=WAIT)
+        expect(page.get_by_test_id(there).first).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text("ResDrop does not answer")).to_have_count(0, timeout=WAIT)

@@ -144,7 +144,9 @@ def test_the_page_asks_for_no_more_at_once_than_the_service_gives(run: Run) -> N
           const { RunStore } = await import("/static/js/store.js");
           const limits = [];
           const api = { runs: async ({ limit }) => (limits.push(limit), { items: [], next: null }) };
-          const listing = new RunListing({ api, runs: new RunStore(), signal: new AbortController().signal });
+          const listing = new RunListing({
+            api, runs: new RunStore(), live: new EventTarget(), signal: new AbortController().signal,
+          });
           listing.show({ q: "x", status: "", sort: "name", rows: 5000 });
           await new Promise((resolve) => listing.addEventListener("changed", resolve));
           return limits;

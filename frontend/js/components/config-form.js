@@ -61,6 +61,8 @@ export function createConfigForm(answer) {
     expectAnswer(changed) {
       for (const one of fields) one.expectAnswer({ isChanged: changed.has(one.field.name) });
     },
+    /** The labels of the fields that have an error. */
+    wrong: (errors) => fields.filter((one) => errors[one.field.name]).map((one) => one.field.label),
     /** The first field, in the order on the page, that has an error. */
     firstWrong: (errors) => fields.find((one) => errors[one.field.name])?.field.name,
     showDefaults(derived) {

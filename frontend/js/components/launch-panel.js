@@ -54,10 +54,11 @@ export function createLaunchPanel() {
       fill(facts, html`${known.map(fact(kind))}`);
       fill(warnings, html`${found.map(callout("warning"))}`);
     },
-    /** `loose` are the sentences that have no field to stand beside. */
-    showProblem(error, loose) {
+    /** `loose` are the sentences that have no field to stand beside, `fields` the labels of the fields at fault. */
+    showProblem(error, loose, fields) {
       const count = Object.keys(error.errors ?? {}).length;
-      say("bad", count ? `${count} field${count > 1 ? "s need" : " needs"} a change.` : error.message);
+      const which = fields.length ? `: ${fields.join(", ")}` : "";
+      say("bad", count ? `${count} field${count > 1 ? "s need" : " needs"} a change${which}.` : error.message);
       facts.replaceChildren();
       fill(warnings, html`${loose.map(callout("error"))}`);
     },

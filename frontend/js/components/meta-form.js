@@ -63,6 +63,11 @@ export function createMetaForm() {
       const mine = new Set(fields.flatMap(({ name }) => of(name)));
       return Object.fromEntries(Object.entries(errors).filter(([key]) => !mine.has(key)));
     },
+    /** The labels of the fields that have an error. */
+    wrong: (errors) =>
+      fields
+        .filter(({ name }) => Object.keys(errors).some((key) => key.split(".")[0] === name))
+        .map(({ label }) => label),
     firstWrong: (errors) =>
       fields.find(({ name }) => Object.keys(errors).some((key) => key.split(".")[0] === name))?.name,
     focus: (name) => fields.find((field) => field.name === name).control.focus(),

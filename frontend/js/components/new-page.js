@@ -246,7 +246,8 @@ function showCheck({ parts, state }, { state: found, changed: names, answer, err
     parts.panel.showAnswer(answer, state.kind);
   } else {
     const errors = error.errors ?? {};
-    parts.panel.showProblem(error, parts.form.showErrors(parts.metaForm.showErrors(errors)));
+    const loose = parts.form.showErrors(parts.metaForm.showErrors(errors));
+    parts.panel.showProblem(error, loose, [...parts.metaForm.wrong(errors), ...parts.form.wrong(errors)]);
   }
 }
 
