@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+import sys
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -48,7 +49,7 @@ def http_client(
     except ImportError:
         raise TransportProblem(
             f"the proxy {shown(proxy)} speaks SOCKS, for which Python's package socksio is missing: install it "
-            f"(python -m pip install socksio), or name {host} in NO_PROXY to reach it directly"
+            f"({sys.executable} -m pip install socksio), or name {host} in NO_PROXY to reach it directly"
         ) from None
     except (ValueError, httpx.InvalidURL) as error:
         raise TransportProblem(

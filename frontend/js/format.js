@@ -80,6 +80,11 @@ export function utcTime(timestamp) {
   return timestamp ? `${new Date(timestamp).toISOString().replace("T", " ").slice(0, 19)} UTC` : "";
 }
 
+/** "1 epoch", "2 epochs": the unit as it stands behind the number. */
+export function unitOf(value, unit) {
+  return value === 1 ? unit.replace(/(?:(ch)e)?s$/, "$1") : unit;
+}
+
 /** A setting's value as a person would write it. */
 export function setting(value) {
   if (value === null || value === undefined) return "default";

@@ -20,7 +20,6 @@ const CONFIG = {
   plotlyServerURL: "",
   // Of maps, which no chart here is.
   topojsonURL: "none",
-  toImageButtonOptions: { format: "svg", filename: "resdrop" },
 };
 
 const LIBRARY = new URL("../vendor/plotly-basic-4.1.1.min.js", import.meta.url);
@@ -89,6 +88,12 @@ class Chart {
     this.onFailure = onFailure;
   }
 
+  /** By what the page shows and the chart's own name: two saved charts are told apart. */
+  get #fileName() {
+    const shown = document.title.split(" · ")[0];
+    return `${shown} ${this.#name}`.replaceAll(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 100);
+  }
+
   draw(build = this.#build) {
     this.#build = build;
     this.#isDirty = Boolean(build);
@@ -133,7 +138,10 @@ class Chart {
       const begun = performance.now();
       const figure = this.#build();
       const { width, height } = this.#node.getBoundingClientRect();
-      await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), CONFIG);
+      await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), {
+        ...CONFIG,
+        toImageButtonOptions: { format: "svg", filename: this.#fileName },
+      });
       const pause = SHARE_OF_TIME * (performance.now() - begun);
       this.#earliest = begun + Math.min(PAUSE_AT_MOST_MS, Math.max(PAUSE_MS, pause));
       this.#unseenDue = begun + UNSEEN_PAUSE_MS;

@@ -96,3 +96,16 @@ def test_models_of_requests_are_told_of_alike(sent: object, field: str, sentence
     with pytest.raises(ValidationError) as caught:
         Sent.model_validate(sent)
     assert field_errors(caught.value) == {field: [sentence]}
+
+
+@pytest.mark.parametrize("text", ["0-4", "00-5", "0-0", "1_0", "1e400", "٣"])
+def test_a_text_that_people_would_not_read_as_a_whole_number_is_none(text: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        RunConfig.model_validate({"seed": text})
+    assert field_errors(refused.value)["seed"][0].startswith(f"seed {text!r} is not a whole number; give one from 0")
+
+
+def test_a_number_with_an_underscore_is_none() -> None:
+    with pytest.raises(ValidationError) as refused:
+        RunConfig.model_validate({"lr": "1_0"})
+    assert field_errors(refused.value) == {"lr": ["lr '1_0' is not a number; give one above 0 and at most 100"]}

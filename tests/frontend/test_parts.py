@@ -217,3 +217,25 @@ def test_the_same_launch_keeps_its_key_and_another_gets_its_own(run: Run) -> Non
 )
 def test_a_folder_suggests_a_name_that_it_may_have(run: Run, path: str, name: str) -> None:
     assert run("components/register-dialog", "(m, path) => m.slugOf(path)", path) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (1, "epochs", "epoch"),
+        (2, "epochs", "epochs"),
+        (1, "batches", "batch"),
+        (1, "px", "px"),
+        (0.5, "epochs", "epochs"),
+    ],
+)
+def test_a_unit_is_as_it_stands_behind_its_number(run: Run, value: float, unit: str, shown: str) -> None:
+    assert run("format", "({ unitOf }, [value, unit]) => unitOf(value, unit)", [value, unit]) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1e400", "1e400"), ("-1e999", "-1e999"), ("1e3", 1000), ("0.1", 0.1), ("0-4", "0-4")]
+)
+def test_what_no_number_holds_goes_to_the_service_as_it_was_typed(run: Run, text: str, number: object) -> None:
+    field = {"kind": "number", "isNullable": True, "choices": []}
+    assert run("form", "({ settingOf }, [field, text]) => settingOf(field, text)", [field, text]) == number

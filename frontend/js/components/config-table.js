@@ -1,14 +1,15 @@
-import { setting } from "../format.js";
+import { setting, unitOf } from "../format.js";
 import { fieldsOf } from "../form.js";
 import { html } from "../html.js";
 
 const line =
   (config) =>
-  ({ name, label, unit, default: fallback }) => {
+  ({ name, label, unit, kind, default: fallback }) => {
     const isChanged = String(config[name]) !== String(fallback);
+    const isUnset = config[name] === null && kind === "text";
     return html`<div class="${isChanged ? "facts__changed" : ""}"><dt title="${name}">${label}</dt>
-    <dd>${setting(config[name])}${
-      config[name] !== null && unit ? html` <span class="unit">${unit}</span>` : ""
+    <dd>${isUnset ? "none" : setting(config[name])}${
+      config[name] !== null && unit ? html` <span class="unit">${unitOf(config[name], unit)}</span>` : ""
     }</dd></div>`;
   };
 

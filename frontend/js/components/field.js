@@ -76,7 +76,8 @@ export function createField(field) {
     },
     /** Shows what an empty control stands for. */
     showDefault(value) {
-      const shown = value === null || value === undefined ? "default" : setting(value);
+      const isUnknown = value === null || value === undefined;
+      const shown = isUnknown ? (field.kind === "text" ? "none" : "default") : setting(value);
       if (emptyOption) setText(emptyOption, shown === "default" ? "Default" : `Default (${shown})`);
       else if (!isSwitch) setAttribute(input, "placeholder", shown);
     },
