@@ -29,6 +29,7 @@ from backend.disk import ServiceDisk
 from backend.doorbell import Doorbell, connect, refusal_of
 from backend.runs import results
 from worker.common.disk import Reserve
+from worker.contract.messages import RunKey
 from worker.contract.status import RunStatus
 
 ROUND_SECONDS = 5.0
@@ -185,19 +186,27 @@ class Controller:
         """Where a key in Redis outdid SQL's, either SQL has moved on since it was read, or it has lost something."""
         outdone = self._keys.take_outdone()
         for key in outdone:
-            with self._database.read() as session:
-                run = session.get(Run, key.run_id)
-                is_known = run is None or knows(session, run, Told.by_key(key))
-            if not is_known:
-                with self._database.write() as session:
-                    run = session.get_one(Run, key.run_id)
-                    catch_up(session, run, Told.by_key(key))
-                self._doorbell.wake()
-                self._urge()
-            if run is not None:
-                self._keys.want([run])
+            try:
+                self._catch_up_with(key)
+            except AWAY:
+                raise
+            except Exception:  # whatever is the matter with one run, the others go on
+                log.exception("run %s: what stands in Redis of it could not be taken in", key.run_id)
         if outdone:
             self._keys.flush()
+
+    def _catch_up_with(self, key: RunKey) -> None:
+        with self._database.read() as session:
+            run = session.get(Run, key.run_id)
+            is_known = run is None or knows(session, run, Told.by_key(key))
+        if not is_known:
+            with self._database.write() as session:
+                run = session.get_one(Run, key.run_id)
+                catch_up(session, run, Told.by_key(key))
+            self._doorbell.wake()
+            self._urge()
+        if run is not None:
+            self._keys.want([run])
 
     def _note_refusal(self, why: str | None) -> None:
         """Tells with the next round, which comes at once, whether Redis takes writes."""
