@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
@@ -46,6 +47,7 @@ from worker.contract.messages import (
     WorkerSeen,
 )
 from worker.contract.names import metric_name_fault
+from worker.contract.numbers import Count
 from worker.contract.status import RunStatus
 
 #: How long one transaction may keep other writers waiting.
@@ -64,9 +66,9 @@ class Unreadable(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     run_id: str
-    attempt: int
+    attempt: Count
     claim_id: str
-    seq: int = Field(ge=1)
+    seq: Annotated[Count, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,19 @@ def _commit_alone(database: Database, item: Parsed, identities: Identities) -> O
         raise
     except Exception as error:  # noqa: BLE001 - it is set aside for a person to look at
         log.warning("entry %s is set aside: %s", item.entry.id, error)
-        refused = Parsed(item.entry, _envelope(item.message), f"{type(error).__name__}: {error}")
-        return _commit(database, [refused], identities)
+        why = f"{type(error).__name__}: {error}"
+    return _set_aside_alone(database, item, why, identities)
+
+
+def _set_aside_alone(database: Database, item: Parsed, why: str, identities: Identities) -> Outcome:
+    """Counts its number as taken in, where that can be told; setting it aside depends on nothing that it says."""
+    try:
+        return _commit(database, [Parsed(item.entry, _envelope(item.message), why)], identities)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - not even its envelope is what it should be
+        log.warning("entry %s leaves a gap: %s", item.entry.id, error)
+    return _commit(database, [Parsed(item.entry, None, why)], identities)
 
 
 def _envelope(message: Message | Unreadable | None) -> Unreadable | None:

@@ -23,5 +23,5 @@ def set_aside(session: Session, entry: Entry, why: str) -> None:
 
 
 def _text(text: str) -> str:
-    """Postgres takes no NUL in a text."""
-    return text.replace("\0", "�")[:_LENGTH]
+    """Postgres takes no NUL in a text, and no database half a surrogate pair."""
+    return text[:_LENGTH].replace("\0", "�").encode("utf-8", "replace").decode()

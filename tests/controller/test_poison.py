@@ -98,6 +98,58 @@ def test_a_message_that_is_refused_takes_no_other_with_it_and_leaves_no_gap(
     assert world.waiting_messages() == 0
 
 
+#: What a message may say of itself, and what not even setting it aside may depend on.
+NUMBERS = [-1, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 10**30, 10**400]
+
+
+@pytest.mark.parametrize("name", ["attempt", "seq", "step", "run_id", "claim_id"])
+def test_no_number_of_a_message_holds_up_its_neighbours(world: World, worker: ScriptedWorker, name: str) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    paused = training.holder | {"kind": "paused", "seq": 2, "step": 1, "at": worker.now_text()}
+    for number in NUMBERS:
+        world.say_text(json.dumps(paused | {name: number}))
+    for number in NUMBERS:
+        world.say_text(json.dumps(paused | {"kind": "of a newer version", name: number}))
+    training.points(1)
+    world.step(2)
+    assert world.waiting_messages() == 0
+    if name in ("attempt", "run_id", "claim_id"):
+        assert [step for step, _ in world.curve(run_id)] == [1]
+
+
+@pytest.mark.parametrize("name", ["revision", "attempt", "acknowledged_through"])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_number_of_what_a_worker_holds_holds_up_others(
+    world: World, worker: ScriptedWorker, name: str, number: int
+) -> None:
+    run_id, other = world.add_run(), world.add_run()
+    training = worker.train(run_id)
+    worker.tell_holding(training.holder | {"is_granted": True, name: number})
+    ScriptedWorker(world, "w2").claim(other)
+    world.step(2)
+    assert world.waiting_messages() == 0
+    assert world.run(other).status == "starting"
+
+
+def test_a_message_whose_envelope_breaks_everything_is_set_aside_without_it(
+    world: World, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a version would that forgot a bound."""
+    run_id = world.add_run()
+    training = worker.train(run_id)
+
+    def explode(*_: object) -> None:
+        raise OverflowError("too large for SQL")
+
+    monkeypatch.setattr("backend.controller.ingest._Batch._next_of", explode)
+    world.say_text(json.dumps(training.holder | {"kind": "notice", "text": "", "seq": 2, "at": worker.now_text()}))
+    worker.seen(unavailable_reason="its disk is full")
+    world.step()
+    assert world.waiting_messages() == 0
+    assert [item.why for item in set_aside(world)] == ["OverflowError: too large for SQL"]
+
+
 def test_a_kind_that_a_newer_worker_speaks_leaves_no_gap(world: World, worker: ScriptedWorker) -> None:
     run_id = world.add_run()
     training = worker.train(run_id)
