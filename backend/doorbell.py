@@ -93,7 +93,7 @@ class Doorbell:
             return Published(Publication.FAILED)
         try:
             standing, digest = self._offer(run.id, key)
-            found = _sound_key(standing) if standing is not None else None
+            found = _sound_key(standing, run_id=run.id) if standing is not None else None
             if standing is not None and found is None:
                 self._offer(run.id, key, in_place_of=digest)
         except redis.ResponseError as error:
@@ -205,11 +205,13 @@ def refusal_of(error: redis.RedisError) -> Refusal | None:
     return next((refusal for refusal in Refusal if refusal.value in str(error)), None)
 
 
-def _sound_key(text: str) -> RunKey | None:
-    """None where `text` is no key that SQL could have had."""
+def _sound_key(text: str, *, run_id: str) -> RunKey | None:
+    """None where `text` is no key that SQL could have had of this run."""
     try:
         key = RunKey.model_validate_json(text)
     except ValidationError:
+        return None
+    if key.run_id != run_id:
         return None
     # A greater revision was never SQL's: it is damaged, or of the last word about a run that SQL lacked then.
     return key if max(key.revision, key.attempt) <= LARGEST_COUNTED else None

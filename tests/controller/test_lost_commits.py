@@ -254,6 +254,14 @@ UNREADABLE: dict[str, str | bytes] = {
     "a revision that is no whole number": '{"revision": 9.5, "ingested_through": 1}',
     "a revision beyond all": json.dumps({"revision": 10**30, "ingested_through": 0}),
     "a revision below all": json.dumps({"revision": -5, "ingested_through": 0}),
+    "an attempt beyond all": json.dumps({"revision": 99, "run_id": "r_damaged", "attempt": 10**30, "desired": "run"}),
+    "an attempt that no run comes to": json.dumps(
+        {"revision": 99, "run_id": "r_damaged", "attempt": LARGEST, "desired": "run"}
+    ),
+    "another run's": json.dumps({"revision": 99, "run_id": "r_nope", "attempt": 1, "desired": "run"}),
+    "another run's of the same revision": json.dumps(
+        {"revision": 1, "run_id": "r_nope", "attempt": 1, "desired": "pause", "claim_id": None, "ingested_through": 9}
+    ),
     "a wish that is none": json.dumps({"revision": 99, "run_id": "x", "attempt": 1, "desired": "dance"}),
     "not UTF-8": b'{"revision": 99, "run_id": "\xff", "attempt": 1, "desired": "r\xffn"}',
     "nested deeply": "[" * 3000,
@@ -263,7 +271,7 @@ UNREADABLE: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("kind", [*UNREADABLE, "list", "hash", "stream"])
 def test_one_key_that_cannot_be_read_is_replaced_and_holds_up_no_other(world: World, kind: str) -> None:
-    damaged, other = world.add_run(), world.add_run()
+    damaged, other = world.add_run("r_damaged"), world.add_run()
     key = names.run_key(damaged)
     match kind:
         case "list":
