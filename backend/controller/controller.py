@@ -150,12 +150,15 @@ class Controller:
         if not self._probe_timer.is_due():
             return
         try:
-            self._stream.send_probe(at=self._clock())
+            displaced = self._stream.send_probe(at=self._clock())
             self._note_refusal(None)
         except redis.RedisError as error:
             # A Redis that is full takes nothing new, and has to be read all the more.
             self._excuse()
             self._note_refusal(str(error) if refusal_of(error) else None)
+            return
+        if displaced:
+            self._note_displaced(displaced)
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
         parsed = [parse(entry) for entry in entries]

@@ -250,3 +250,30 @@ def test_a_key_of_another_kind_in_the_place_of_the_stream_is_moved_aside(world: 
     worker.seen()
     world.step()
     assert world.worker("w1")
+
+
+LAST_ID = "18446744073709551615-18446744073709551615"
+
+
+@pytest.mark.parametrize("waiting", [0, 500])
+def test_a_stream_that_takes_nothing_more_is_moved_aside_once_it_is_read(
+    world: World, worker: ScriptedWorker, waiting: int
+) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    training.points(*range(1, waiting + 1))
+    pipeline = world.redis.pipeline()
+    for number in range(waiting):
+        pipeline.xadd(MESSAGES_STREAM, {ENVELOPE: f"nonsense {number}"})
+    pipeline.execute()
+    world.redis.xadd(MESSAGES_STREAM, {ENVELOPE: "x"}, id=LAST_ID)
+    world.step(5, seconds=3)
+    assert len(world.curve(run_id)) == waiting
+    assert world.redis.type(SET_ASIDE_KEY + MESSAGES_STREAM) == "stream"
+    assert [item.why for item in set_aside(world) if "last possible id" in item.why] == [
+        "the stream resdrop:messages had come to its last possible id; "
+        "it was renamed to resdrop:set-aside:resdrop:messages"
+    ]
+    training.points(waiting + 1)
+    world.step()
+    assert len(world.curve(run_id)) == waiting + 1
