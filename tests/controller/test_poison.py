@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from backend.db.tables import Attempt, ControllerPulse, LogLine, Metric, SetAside
-from tests.controller.world import ScriptedWorker, World, point, started
+from backend.controller import handlers, ingest
+from backend.controller.identities import Identities
+from backend.controller.stream import Entry
+from backend.db.tables import Attempt, ControllerPulse, LogLine, Metric, Run, SetAside
+from tests.controller.world import ScriptedWorker, World, now_text, point, started
 from worker.contract.names import ENVELOPE, MESSAGES_STREAM, SET_ASIDE_KEY
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
@@ -96,6 +102,72 @@ def test_a_message_that_is_refused_takes_no_other_with_it_and_leaves_no_gap(
     assert world.run(other).status == "running"
     assert len(set_aside(world)) == 1
     assert world.waiting_messages() == 0
+
+
+def many_held(count: int, name: str = "r") -> list[dict[str, object]]:
+    return [{"run_id": f"{name}_{number}", "attempt": 1, "claim_id": "c"} for number in range(count)]
+
+
+def test_a_worker_that_holds_more_than_any_can_is_set_aside(world: World, worker: ScriptedWorker) -> None:
+    worker.seen(holding=many_held(260_000))
+    ScriptedWorker(world, "w2").seen(holding=many_held(1000))
+    world.step()
+    assert len(set_aside(world)) == 1
+    assert world.waiting_messages() == 0
+    assert len(world.worker("w2").holding) == 1000
+
+
+def test_more_runs_than_one_statement_takes_are_looked_up_in_portions(world: World, worker: ScriptedWorker) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+    entries = [Entry(str(number), json.dumps(_seen(number))) for number in range(70)]
+    told = [Entry("last", json.dumps(_seen(70) | {"holding": [training.holder]}))]
+    with world.database.read() as session:
+        batch = ingest._Batch(session, [ingest.parse(entry) for entry in entries + told], Identities(world.clock))
+    assert set(batch._runs) == {run_id}
+
+
+def _seen(number: int) -> dict[str, object]:
+    who = {"kind": "worker_seen", "worker_id": f"w{number}", "boot_id": "b", "host": "h", "root_id": "root-1"}
+    return who | {"devices": [], "free_devices": [], "holding": many_held(1000, f"r{number}"), "at": now_text()}
+
+
+def test_a_message_that_exceeds_a_limit_of_the_database_is_no_reason_to_wait_for_it(
+    world: World, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+
+    def ask_too_much(speaker: handlers.Speaker, _: object) -> None:
+        speaker.session.execute(select(Run).where(Run.id.in_([str(number) for number in range(300_000)])))
+
+    monkeypatch.setitem(handlers._HANDLERS, handlers.Notice, ask_too_much)
+    training.say("notice", text="boo")
+    training.points(1)
+    world.step()
+    assert [step for step, _ in world.curve(run_id)] == [1]
+    (kept,) = set_aside(world)
+    assert "OperationalError" in kept.why
+    assert len(kept.why) < 2000
+
+
+def test_a_database_that_is_busy_loses_no_message(
+    world: World, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = world.add_run()
+    training = worker.train(run_id)
+
+    def fail(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database is locked"))
+
+    with monkeypatch.context() as patched:
+        patched.setitem(handlers._HANDLERS, handlers.Notice, fail)
+        training.say("notice", text="boo")
+        with pytest.raises(OperationalError):
+            world.step()
+    world.step()
+    assert set_aside(world) == []
+    assert ("notice", "boo") in world.history(run_id)
 
 
 #: What a message may say of itself, and what not even setting it aside may depend on.
@@ -187,8 +259,6 @@ def test_a_broken_invariant_is_one_message_s_affair(
     world: World, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a handler raises: the message is set aside, the rest is not."""
-    from backend.controller import handlers
-
     run_id = world.add_run()
     training = worker.train(run_id)
 

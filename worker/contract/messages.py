@@ -113,6 +113,10 @@ class Held(Part):
     acknowledged_through: Count = 0
 
 
+#: Devices of one worker, and what it has in hand on them.
+LISTED_AT_MOST = 1000
+
+
 class WorkerSeen(Part):
     """A worker's sign of life, every few seconds: what it has, what is free, and what it holds."""
 
@@ -121,9 +125,9 @@ class WorkerSeen(Part):
     boot_id: str
     host: str
     root_id: str
-    devices: list[str]
-    free_devices: list[str]
-    holding: list[Held] = []
+    devices: Annotated[list[str], Field(max_length=LISTED_AT_MOST)]
+    free_devices: Annotated[list[str], Field(max_length=LISTED_AT_MOST)]
+    holding: Annotated[list[Held], Field(max_length=LISTED_AT_MOST)] = []
     versions: dict[str, str] = {}
     #: Why it takes no runs at the moment; None where it does.
     unavailable_reason: str | None = None
