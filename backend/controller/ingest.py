@@ -41,6 +41,7 @@ from worker.contract.messages import (
     MetricBatch,
     Point,
     RingRefused,
+    RunId,
     Sequenced,
     Started,
     WorkerGone,
@@ -67,7 +68,7 @@ class Unreadable(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    run_id: str
+    run_id: RunId
     attempt: Count
     claim_id: str
     seq: Annotated[Count, Field(ge=1)]

@@ -347,3 +347,19 @@ def test_a_stream_that_takes_nothing_more_is_moved_aside_once_it_is_read(
     training.points(waiting + 1)
     world.step()
     assert len(world.curve(run_id)) == waiting + 1
+
+
+@pytest.mark.parametrize("length", [61, 64, 65, 3_000_000])
+def test_an_id_of_megabytes_is_told_by_its_beginning_and_makes_no_key(
+    world: World, worker: ScriptedWorker, length: int
+) -> None:
+    stranger = worker.claim("x" * length, attempt=1)
+    stranger.say("gradient_histogram", bins=[])
+    worker.refuse("y" * length)
+    stranger.say("metrics", points=[point(1) | {"values": {"z" * length: "no number"}}])
+    world.step()
+    kept = set_aside(world)
+    assert len(kept) == 4
+    assert all(letter * 61 not in item.why for item in kept for letter in "xyz")
+    names = [key for key in world.redis.keys("resdrop:run:*") if "x" in key]
+    assert len(names) == (1 if length <= 64 else 0)

@@ -31,10 +31,14 @@ class CheckpointRef(Part):
     best: bool = False
 
 
+#: Twice as long as what the service makes.
+RunId = Annotated[str, Field(max_length=64)]
+
+
 class RunSpec(Part):
     """The ring's content: all that a worker needs to claim and train one attempt. JSON, validated on arrival."""
 
-    run_id: str
+    run_id: RunId
     attempt: Count
     name: str
     config: RunConfig
@@ -53,7 +57,7 @@ LAST_REVISION = LARGEST
 class RunKey(Part):
     """What is wanted of a run, in Redis under `names.run_key`; only a newer revision replaces it."""
 
-    run_id: str
+    run_id: RunId
     revision: Count
     desired: Desired
     attempt: Count
@@ -102,7 +106,7 @@ class Point(Part):
 class Held(Part):
     """An attempt that a worker has in hand, and what it was told of it. Whoever told it has to know that."""
 
-    run_id: str
+    run_id: RunId
     attempt: Count
     claim_id: str
     #: Was the claim granted?
@@ -168,7 +172,7 @@ class RingRefused(Part):
 
 
 class _OfAttempt(Part):
-    run_id: str
+    run_id: RunId
     attempt: Count
     claim_id: str
     at: AwareDatetime
