@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -92,5 +93,6 @@ class Announcer:
             for run in ready:
                 saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
                 newest = saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
-                specs.append(spec_of(run, list(session.execute(newest).scalars())))
+                with suppress(ValueError):  # the controller tells of a run of which no ring can be made
+                    specs.append(spec_of(run, list(session.execute(newest).scalars())))
         return runs, specs

@@ -20,6 +20,7 @@ from backend.db.tables import Checkpoint, Run
 from worker.contract import CONTRACT, names
 from worker.contract.config import RunConfig
 from worker.contract.messages import LAST_REVISION, CheckpointRef, RunKey, RunSpec, WorkerKey
+from worker.contract.numbers import LARGEST, LARGEST_COUNTED
 from worker.contract.rings import write_ring
 from worker.contract.status import Desired
 
@@ -28,8 +29,6 @@ SOCKET_TIMEOUT_SECONDS = 15.0
 RINGS_KEPT = 200
 KEY_LIVES_SECONDS = 7 * 24 * 3600
 
-#: A revision above was never SQL's: what stands there is damaged, or the last word about a run that SQL lacked then.
-GREATEST_REVISION = LAST_REVISION - 1_000_000
 _LONGEST_KEY = 4096
 
 log = logging.getLogger(__name__)
@@ -87,10 +86,14 @@ class Doorbell:
 
     def publish_key(self, run: Run) -> Published:
         """Tells the holder of `run` what is wanted; only a newer revision replaces what stands."""
-        key = key_of(run).model_copy(update={"evict": self.eviction}).model_dump_json()
+        try:
+            key = key_of(run).model_copy(update={"evict": self.eviction}).model_dump_json()
+        except ValueError as error:
+            log.error("run %s: what the database has of it makes no key, and nobody is told of it: %s", run.id, error)
+            return Published(Publication.FAILED)
         try:
             standing, digest = self._offer(run.id, key)
-            found = _sound_key(standing) if standing is not None else None
+            found = _sound_key(standing, run_id=run.id) if standing is not None else None
             if standing is not None and found is None:
                 self._offer(run.id, key, in_place_of=digest)
         except redis.ResponseError as error:
@@ -119,7 +122,8 @@ class Doorbell:
 
     def publish_last_word(self, run_id: str, *, attempt: int) -> bool:
         """Ends whoever holds a run that SQL doesn't know: nothing of what it says can be kept."""
-        key = RunKey(run_id=run_id, revision=LAST_REVISION, desired=Desired.STOP, attempt=attempt + 1)
+        outdoing = min(attempt + 1, LARGEST)
+        key = RunKey(run_id=run_id, revision=LAST_REVISION, desired=Desired.STOP, attempt=outdoing)
         return self._set(names.run_key(run_id), key.model_dump_json())
 
     def publish_worker(self, key: WorkerKey) -> bool:
@@ -201,16 +205,20 @@ def refusal_of(error: redis.RedisError) -> Refusal | None:
     return next((refusal for refusal in Refusal if refusal.value in str(error)), None)
 
 
-def _sound_key(text: str) -> RunKey | None:
-    """None where `text` is no key that SQL could have had."""
+def _sound_key(text: str, *, run_id: str) -> RunKey | None:
+    """None where `text` is no key that SQL could have had of this run."""
     try:
         key = RunKey.model_validate_json(text)
     except ValidationError:
         return None
-    return key if key.revision <= GREATEST_REVISION else None
+    if key.run_id != run_id:
+        return None
+    # A greater revision was never SQL's: it is damaged, or of the last word about a run that SQL lacked then.
+    return key if max(key.revision, key.attempt) <= LARGEST_COUNTED else None
 
 
 def key_of(run: Run) -> RunKey:
+    """Raises ValueError where the row is none that the service writes."""
     return RunKey(
         run_id=run.id,
         revision=run.revision,
@@ -222,7 +230,7 @@ def key_of(run: Run) -> RunKey:
 
 
 def spec_of(run: Run, checkpoints: list[Checkpoint]) -> RunSpec:
-    """The ring's content; `checkpoints` newest first."""
+    """The ring's content; `checkpoints` newest first. Raises ValueError where a row is none that the service writes."""
     references = [
         CheckpointRef(root_id=item.root_id, path=item.path, step=item.step, best=item.best) for item in checkpoints
     ]

@@ -29,6 +29,7 @@ from backend.disk import ServiceDisk
 from backend.doorbell import Doorbell, connect, refusal_of
 from backend.runs import results
 from worker.common.disk import Reserve
+from worker.contract.messages import RunKey
 from worker.contract.status import RunStatus
 
 ROUND_SECONDS = 5.0
@@ -149,12 +150,15 @@ class Controller:
         if not self._probe_timer.is_due():
             return
         try:
-            self._stream.send_probe(at=self._clock())
+            displaced = self._stream.send_probe(at=self._clock())
             self._note_refusal(None)
         except redis.RedisError as error:
             # A Redis that is full takes nothing new, and has to be read all the more.
             self._excuse()
             self._note_refusal(str(error) if refusal_of(error) else None)
+            return
+        if displaced:
+            self._note_displaced(displaced)
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
         parsed = [parse(entry) for entry in entries]
@@ -185,19 +189,27 @@ class Controller:
         """Where a key in Redis outdid SQL's, either SQL has moved on since it was read, or it has lost something."""
         outdone = self._keys.take_outdone()
         for key in outdone:
-            with self._database.read() as session:
-                run = session.get(Run, key.run_id)
-                is_known = run is None or knows(session, run, Told.by_key(key))
-            if not is_known:
-                with self._database.write() as session:
-                    run = session.get_one(Run, key.run_id)
-                    catch_up(session, run, Told.by_key(key))
-                self._doorbell.wake()
-                self._urge()
-            if run is not None:
-                self._keys.want([run])
+            try:
+                self._catch_up_with(key)
+            except AWAY:
+                raise
+            except Exception:  # whatever is the matter with one run, the others go on
+                log.exception("run %s: what stands in Redis of it could not be taken in", key.run_id)
         if outdone:
             self._keys.flush()
+
+    def _catch_up_with(self, key: RunKey) -> None:
+        with self._database.read() as session:
+            run = session.get(Run, key.run_id)
+            is_known = run is None or knows(session, run, Told.by_key(key))
+        if not is_known:
+            with self._database.write() as session:
+                run = session.get_one(Run, key.run_id)
+                catch_up(session, run, Told.by_key(key))
+            self._doorbell.wake()
+            self._urge()
+        if run is not None:
+            self._keys.want([run])
 
     def _note_refusal(self, why: str | None) -> None:
         """Tells with the next round, which comes at once, whether Redis takes writes."""

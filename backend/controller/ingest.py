@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.controller.claims import grant
@@ -28,6 +29,7 @@ from backend.controller.refusals import note_refusal
 from backend.controller.set_aside import set_aside
 from backend.controller.stream import Entry
 from backend.controller.workers import devices_freed, worker_gone, worker_seen
+from backend.db.portions import is_over_limit, portions
 from backend.db.session import Database
 from backend.db.tables import Attempt, Run
 from backend.runs.results import refresh
@@ -39,6 +41,7 @@ from worker.contract.messages import (
     MetricBatch,
     Point,
     RingRefused,
+    RunId,
     Sequenced,
     Started,
     WorkerGone,
@@ -46,13 +49,15 @@ from worker.contract.messages import (
     WorkerSeen,
 )
 from worker.contract.names import metric_name_fault
+from worker.contract.numbers import Count
 from worker.contract.status import RunStatus
 
 #: How long one transaction may keep other writers waiting.
 TRANSACTION_SECONDS = 0.25
 #: Of the names that one message brings and that are not kept; a message may hold thousands.
 _FAULTS_TOLD = 5
-#: What says that the database is away or busy, rather than that it refuses one message.
+_ERROR_LENGTH = 1000
+#: What says that the database is away or busy; but for a limit that a message exceeds.
 DATABASE_AWAY = (OperationalError, InterfaceError)
 
 log = logging.getLogger(__name__)
@@ -63,10 +68,10 @@ class Unreadable(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    run_id: str
-    attempt: int
+    run_id: RunId
+    attempt: Count
     claim_id: str
-    seq: int = Field(ge=1)
+    seq: Annotated[Count, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -120,14 +125,25 @@ def ingest(database: Database, parsed: Sequence[Parsed], identities: Identities)
     """
     try:
         return _commit(database, parsed, identities)
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever one message causes, the others have to come through
-        log.warning("a message among %d was refused (%s); taking them one by one", len(parsed), error)
+    except Exception as error:
+        # Whatever one message causes, the others have to come through.
+        if _is_away(error):
+            raise
+        log.warning("a message among %d was refused (%s); taking them one by one", len(parsed), _said(error))
     outcome = Outcome()
     for item in parsed:
         outcome.add(_commit_alone(database, item, identities))
     return outcome
+
+
+def _is_away(error: Exception) -> bool:
+    """Is it the database, rather than what a message asks of it?"""
+    return isinstance(error, DATABASE_AWAY) and not is_over_limit(error)
+
+
+def _said(error: Exception) -> str:
+    """Without the statement and its values, which may be megabytes."""
+    return str(error.orig if isinstance(error, DBAPIError) else error)[:_ERROR_LENGTH]
 
 
 def parse(entry: Entry) -> Parsed:
@@ -147,12 +163,24 @@ def parse(entry: Entry) -> Parsed:
 def _commit_alone(database: Database, item: Parsed, identities: Identities) -> Outcome:
     try:
         return _commit(database, [item], identities)
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is set aside for a person to look at
-        log.warning("entry %s is set aside: %s", item.entry.id, error)
-        refused = Parsed(item.entry, _envelope(item.message), f"{type(error).__name__}: {error}")
-        return _commit(database, [refused], identities)
+    except Exception as error:
+        if _is_away(error):
+            raise
+        why = f"{type(error).__name__}: {_said(error)}"
+        log.warning("entry %s is set aside: %s", item.entry.id, why)
+    return _set_aside_alone(database, item, why, identities)
+
+
+def _set_aside_alone(database: Database, item: Parsed, why: str, identities: Identities) -> Outcome:
+    """Counts its number as taken in, where that can be told; setting it aside depends on nothing that it says."""
+    try:
+        return _commit(database, [Parsed(item.entry, _envelope(item.message), why)], identities)
+    except Exception as error:
+        # Not even its envelope is what it should be.
+        if _is_away(error):
+            raise
+        log.warning("entry %s leaves a gap: %s", item.entry.id, _said(error))
+    return _commit(database, [Parsed(item.entry, None, why)], identities)
 
 
 def _envelope(message: Message | Unreadable | None) -> Unreadable | None:
@@ -192,6 +220,11 @@ def _runs_of(message: Message | Unreadable | None) -> list[str]:
     return [message.run_id] if isinstance(message, Claim | Sequenced | Unreadable) else []
 
 
+def _runs_by_id(session: Session, ids: Collection[str]) -> Iterator[Run]:
+    for portion in portions(ids):
+        yield from session.execute(select(Run).where(Run.id.in_(portion))).scalars()
+
+
 class _Batch:
     """One transaction, with all the runs that its messages speak of."""
 
@@ -200,8 +233,7 @@ class _Batch:
         self._identities = identities
         self.outcome = Outcome()
         ids = {run_id for item in parsed for run_id in _runs_of(item.message)}
-        found = session.execute(select(Run).where(Run.id.in_(ids))).scalars() if ids else ()
-        self._runs = {run.id: run for run in found}
+        self._runs = {run.id: run for run in _runs_by_id(session, ids)}
         self._attempts: dict[tuple[str, int], Attempt] = {}
 
     def take(self, item: Parsed) -> None:

@@ -17,6 +17,7 @@ from backend.db.changes import note_change
 from backend.db.clock import service_now
 from backend.db.tables import Attempt, Run, RunEvent
 from worker.contract.messages import Held, RunKey
+from worker.contract.numbers import LARGEST_COUNTED
 from worker.contract.status import Actor, RunStatus
 
 REASON = "the database has lost what was last written of this run (an older backup, or a power failure)"
@@ -42,7 +43,9 @@ class Told:
     @classmethod
     def by_holding(cls, held: Held) -> Told:
         claim_id = held.claim_id if held.is_granted else None
-        return cls(held.revision, held.attempt, claim_id, held.acknowledged_through)
+        # A greater one is that of the last word about a run that SQL lacked then.
+        revision = held.revision if held.revision <= LARGEST_COUNTED else 0
+        return cls(revision, held.attempt, claim_id, held.acknowledged_through)
 
 
 def knows(session: Session, run: Run, told: Told) -> bool:
@@ -59,7 +62,7 @@ def _differs(run: Run, told: Told) -> bool:
 
 def _knows_attempt(session: Session, run: Run, told: Told) -> bool:
     if told.attempt != run.attempt:
-        return told.attempt < run.attempt
+        return told.attempt < run.attempt or told.attempt > LARGEST_COUNTED
     attempt = session.get(Attempt, (run.id, told.attempt))
     if told.claim_id is not None and (attempt is None or attempt.claim_id != told.claim_id):
         # Another one's by now: the key says whose, and whoever else trains it ends.

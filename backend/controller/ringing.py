@@ -159,19 +159,19 @@ class Ringing:
         chosen: list[Run] = []
         for run, note in _startable(session) if any(free.values()) else ():
             willing = [worker for worker in workers if not has_refused(worker, note)]
-            if self._is_valid(run) and _take_device(session, run, willing, free):
+            if self._is_valid(session, run) and _take_device(session, run, willing, free):
                 chosen.append(run)
             if not any(free.values()):
                 break
         return chosen
 
-    def _is_valid(self, run: Run) -> bool:
-        """Is its configuration one that this version knows? It says so once where it is not."""
+    def _is_valid(self, session: Session, run: Run) -> bool:
+        """Can a ring be made of it? It says so once where that is not so, and the run holds no device from others."""
         try:
-            RunConfig.model_validate(run.config)
+            _spec(session, run)
         except ValidationError as error:
             if run.id not in self._invalid:
-                log.error("run %s cannot be rung, its configuration is not valid: %s", run.id, error)
+                log.error("run %s cannot be rung, what the database has of it is not valid: %s", run.id, error)
             self._invalid.add(run.id)
             return False
         return True

@@ -13,6 +13,8 @@ from worker.contract.names import ENVELOPE, MESSAGES_STREAM, SET_ASIDE_KEY
 
 READ_AT_ONCE = 200
 _PROBE = "probe"
+#: What Redis answers to every XADD from then on.
+_EXHAUSTED = "exhausted the last possible ID"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class MessageStream:
         except redis.ResponseError as error:
             if not str(error).startswith("WRONGTYPE"):
                 raise
-            return Reading(displaced=self._move_aside())
+            return Reading(displaced=self._move_aside_what_is_no_stream())
         entries: list[tuple[str, dict[str, str]]] = found[0][1] if found else []
         return self._sorted(entries) if entries else Reading()
 
@@ -75,11 +77,15 @@ class MessageStream:
         self.delete(probes)
         return reading
 
-    def _move_aside(self) -> str:
+    def _move_aside_what_is_no_stream(self) -> str:
         """Makes room for the stream where a key of another kind has its name; nothing could be said otherwise."""
-        kind, kept = str(self._redis.type(MESSAGES_STREAM)), SET_ASIDE_KEY + MESSAGES_STREAM
+        kind = str(self._redis.type(MESSAGES_STREAM))
+        return f"the key {MESSAGES_STREAM} was a {kind} and no stream; {self._move_aside()}"
+
+    def _move_aside(self) -> str:
+        kept = SET_ASIDE_KEY + MESSAGES_STREAM
         self._redis.rename(MESSAGES_STREAM, kept)
-        return f"the key {MESSAGES_STREAM} was a {kind} and no stream; it was renamed to {kept}"
+        return f"it was renamed to {kept}"
 
     def delete(self, entry_ids: list[str]) -> None:
         """Forgets entries that are in SQL. By their ids: an entry that nobody has read can't be hit."""
@@ -91,8 +97,23 @@ class MessageStream:
         """When the probe was sent that is still on its way."""
         return self._probe[1] if self._probe is not None else None
 
-    def send_probe(self, *, at: float) -> None:
-        """Puts an entry of our own into the stream: when it comes back, Redis carries and all before it was read."""
+    def send_probe(self, *, at: float) -> str:
+        """Puts an entry of our own into the stream: when it comes back, Redis carries and all before it was read.
+
+        Returns what was moved aside for it: a stream whose last id somebody has taken lets nobody say anything more.
+        """
+        try:
+            self._add_probe(at)
+        except redis.ResponseError as error:
+            # What is still in it is read before.
+            if _EXHAUSTED not in str(error) or self._redis.xlen(MESSAGES_STREAM):
+                raise
+            displaced = f"the stream {MESSAGES_STREAM} had come to its last possible id; {self._move_aside()}"
+            self._add_probe(at)
+            return displaced
+        return ""
+
+    def _add_probe(self, at: float) -> None:
         token = uuid4().hex
         self._redis.xadd(MESSAGES_STREAM, {_PROBE: token})
         self._probe = (token, at)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.controller.exits import LOG_LINES_SHOWN, crash
 from backend.controller.judge import Holder, Judge
 from backend.controller.workers import mark_gone
+from backend.db.portions import portions
 from backend.db.session import Database
 from backend.db.tables import LogLine, Run, Worker
 from worker.contract.status import Actor, RunStatus
@@ -33,7 +34,8 @@ def judge_all(database: Database, judge: Judge, *, at: float) -> list[Run]:
 
 def _mark_silent(database: Database, silent: Sequence[str]) -> None:
     with database.write() as session:
-        mark_gone(session, session.execute(select(Worker).where(Worker.id.in_(silent))).scalars())
+        for portion in portions(silent):
+            mark_gone(session, session.execute(select(Worker).where(Worker.id.in_(portion))).scalars())
 
 
 def _force_out(database: Database, holder: Holder, *, reason: str) -> Run | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Ringing, Run, SetAside
+from backend.db.tables import ControllerPulse, Ringing, Run, SetAside
 from worker.contract.status import RunStatus
 
 #: What was set aside longer ago is told by the count alone.
@@ -56,13 +56,21 @@ def _unanswered(session: Session, now: datetime) -> list[Finding]:
 
 def _set_aside(session: Session, now: datetime) -> list[Finding]:
     recent = SetAside.at > now - SET_ASIDE_TOLD
-    count = session.execute(select(func.count()).select_from(SetAside).where(recent)).scalar_one()
+    kept, count = session.execute(select(func.count(), func.count().filter(recent)).select_from(SetAside)).one()
     if count == 0:
         return []
     last = session.execute(select(SetAside).order_by(SetAside.id.desc()).limit(1)).scalar_one()
-    what = "message or task was" if count == 1 else "messages or tasks were"
+    # Where all that are kept are recent, more of a day may have been there: only all together were counted.
+    counted = session.execute(select(func.max(ControllerPulse.set_aside))).scalar_one() if count == kept else None
     detail = (
-        f"{count} {what} set aside within a day because nobody could read them, and held up nothing else; the last: "
+        f"{_how_many(count, counted or 0)} because nobody could read them, and held up nothing else; the last: "
         f"{last.why[:300]} (the table set_aside keeps the newest 1000)"
     )
     return [warning("set_aside", "Something unreadable was set aside", detail)]
+
+
+def _how_many(recent: int, counted: int) -> str:
+    what = "message or task was" if max(recent, counted) == 1 else "messages or tasks were"
+    if counted <= recent:
+        return f"{recent} {what} set aside within a day"
+    return f"{counted} {what} set aside so far, at least {recent} of them within a day,"

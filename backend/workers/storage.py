@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.db.portions import portions
 from backend.db.tables import ServiceHold, Worker, WorkerStorage
 from worker.common.disk import shown
 from worker.contract.messages import DiskRoom
@@ -31,9 +32,11 @@ def lack_of_storage(storage: WorkerStorage | None, checkpoint_bytes: int) -> str
 
 def storage_of(session: Session, workers: Iterable[Worker]) -> dict[str, WorkerStorage]:
     """By worker; those that never said anything of it are left out."""
-    ids = [worker.id for worker in workers]
-    found = select(WorkerStorage).where(WorkerStorage.worker_id.in_(ids))
-    return {storage.worker_id: storage for storage in session.execute(found).scalars()} if ids else {}
+    found: dict[str, WorkerStorage] = {}
+    for ids in portions(worker.id for worker in workers):
+        of_them = select(WorkerStorage).where(WorkerStorage.worker_id.in_(ids))
+        found |= {storage.worker_id: storage for storage in session.execute(of_them).scalars()}
+    return found
 
 
 def service_hold(session: Session) -> str | None:

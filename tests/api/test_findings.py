@@ -103,6 +103,24 @@ def test_what_was_set_aside_lately_is_told_with_the_last_reason(house: House) ->
     assert "it is no JSON" in found["detail"]
 
 
+@pytest.mark.parametrize(
+    ("kept", "counted", "told"),
+    [
+        (3, 0, "3 messages or tasks were set aside within a day because"),
+        (3, 3, "3 messages or tasks were set aside within a day because"),
+        (1002, 30339, "30339 messages or tasks were set aside so far, at least 1002 of them within a day, because"),
+    ],
+)
+def test_more_than_are_kept_are_counted_all_the_same(house: House, kept: int, counted: int, told: str) -> None:
+    house.worker(contract=CONTRACT)
+    now = datetime.now(UTC)
+    with house.database.write() as session:
+        session.merge(ControllerPulse(id=1, seen_at=now, set_aside=counted))
+        session.add_all(SetAside(at=now, entry_id="1-1", why="it is no JSON", message="x") for _ in range(kept))
+    (found,) = house.api.get("/health")["findings"]
+    assert found["detail"].startswith(told)
+
+
 def test_workers_are_shown_with_what_they_are_warned_of(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.worker(
         contract=1,

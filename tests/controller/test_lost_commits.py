@@ -12,6 +12,7 @@ from backend.controller.lost_commits import REASON
 from tests.controller.world import ScriptedWorker, World
 from worker.contract import names
 from worker.contract.messages import LAST_REVISION
+from worker.contract.numbers import LARGEST, LARGEST_COUNTED
 from worker.contract.status import Desired, RunStatus
 
 ROUND = 6.0
@@ -253,6 +254,14 @@ UNREADABLE: dict[str, str | bytes] = {
     "a revision that is no whole number": '{"revision": 9.5, "ingested_through": 1}',
     "a revision beyond all": json.dumps({"revision": 10**30, "ingested_through": 0}),
     "a revision below all": json.dumps({"revision": -5, "ingested_through": 0}),
+    "an attempt beyond all": json.dumps({"revision": 99, "run_id": "r_damaged", "attempt": 10**30, "desired": "run"}),
+    "an attempt that no run comes to": json.dumps(
+        {"revision": 99, "run_id": "r_damaged", "attempt": LARGEST, "desired": "run"}
+    ),
+    "another run's": json.dumps({"revision": 99, "run_id": "r_nope", "attempt": 1, "desired": "run"}),
+    "another run's of the same revision": json.dumps(
+        {"revision": 1, "run_id": "r_nope", "attempt": 1, "desired": "pause", "claim_id": None, "ingested_through": 9}
+    ),
     "a wish that is none": json.dumps({"revision": 99, "run_id": "x", "attempt": 1, "desired": "dance"}),
     "not UTF-8": b'{"revision": 99, "run_id": "\xff", "attempt": 1, "desired": "r\xffn"}',
     "nested deeply": "[" * 3000,
@@ -262,7 +271,7 @@ UNREADABLE: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("kind", [*UNREADABLE, "list", "hash", "stream"])
 def test_one_key_that_cannot_be_read_is_replaced_and_holds_up_no_other(world: World, kind: str) -> None:
-    damaged, other = world.add_run(), world.add_run()
+    damaged, other = world.add_run("r_damaged"), world.add_run()
     key = names.run_key(damaged)
     match kind:
         case "list":
@@ -279,3 +288,55 @@ def test_one_key_that_cannot_be_read_is_replaced_and_holds_up_no_other(world: Wo
         assert found is not None
         assert (found.run_id, found.revision, found.attempt) == (run_id, 1, 1)
     assert not was_noticed(world, damaged)
+
+
+def held(run_id: str, **told: object) -> dict[str, object]:
+    return {"run_id": run_id, "attempt": 1, "claim_id": "c", "is_granted": True} | told
+
+
+@pytest.mark.parametrize("revision", [LARGEST_COUNTED, LARGEST_COUNTED + 1, LAST_REVISION, LAST_REVISION + 1, 10**30])
+def test_no_revision_that_a_worker_tells_takes_a_run_beyond_what_a_key_can_say(
+    world: World, worker: ScriptedWorker, revision: int
+) -> None:
+    run_id, other = world.add_run(), world.add_run()
+    training = worker.train(run_id)
+    worker.tell_holding(training.holder | {"is_granted": True, "revision": revision})
+    world.step(2, seconds=ROUND)
+    assert world.run(run_id).revision <= LARGEST_COUNTED + 1
+    world.want(run_id, Desired.PAUSE)
+    world.want(other, Desired.STOP)
+    world.step(2, seconds=ROUND)
+    for paused, desired in ((run_id, Desired.PAUSE), (other, Desired.STOP)):
+        key = world.key(paused)
+        assert key is not None
+        assert (key.desired, key.revision) == (desired, world.run(paused).revision)
+
+
+@pytest.mark.parametrize("attempt", [LARGEST_COUNTED, LARGEST_COUNTED + 1, LARGEST, LARGEST + 1, 10**30])
+def test_no_attempt_that_a_worker_tells_takes_a_run_beyond_what_can_be_trained(
+    world: World, worker: ScriptedWorker, attempt: int
+) -> None:
+    run_id = world.add_run()
+    worker.seen()
+    world.step()
+    worker.tell_holding(held(run_id, attempt=attempt), held("r_strange", attempt=attempt))
+    world.step(2, seconds=ROUND)
+    assert_trains_to_the_end(world, worker, run_id)
+
+
+@pytest.mark.parametrize("column", ["revision", "attempt"])
+def test_a_row_that_makes_no_key_holds_up_no_other_run(world: World, worker: ScriptedWorker, column: str) -> None:
+    """An earlier version let a worker count it up that far."""
+    damaged, other = world.add_run(), world.add_run()
+    world.edit(damaged, **{column: LARGEST + 1})
+    worker.seen()
+    world.step(3, seconds=ROUND)
+    assert world.key(damaged) is None
+    assert_trains_to_the_end(world, worker, other)
+
+
+def test_a_wish_that_is_none_holds_up_no_other_run(world: World, worker: ScriptedWorker) -> None:
+    damaged, other = world.add_run(), world.add_run()
+    world.edit(damaged, desired="dance")
+    world.step(2, seconds=ROUND)
+    assert_trains_to_the_end(world, worker, other)

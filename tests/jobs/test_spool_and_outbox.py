@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from worker.contract.messages import RunKey
+from worker.contract.numbers import LARGEST
 from worker.contract.status import Desired
 from worker.jobs import outbox as outbox_module
 from worker.jobs.outbox import Outbox
@@ -185,3 +187,21 @@ def test_a_full_disk_costs_the_spool_and_not_the_messages(tmp_path: Path) -> Non
         assert outbox.say("notice", text="b") == 2
         assert numbers(outbox) == [1, 2]
         outbox.delete()
+
+
+@pytest.mark.parametrize("number", [LARGEST, 10**30])
+def test_a_header_with_a_number_beyond_all_is_none(tmp_path: Path, number: int) -> None:
+    """The next message's number would be none that a database keeps."""
+    header = HEADER.model_dump() | {"begins_after": number}
+    (tmp_path / "a.jsonl").write_text(json.dumps(header) + "\n")
+    assert read_spool(tmp_path / "a.jsonl") is None
+
+
+def test_after_a_message_with_a_number_beyond_all_a_spool_can_still_be_ended(
+    outbox: Outbox, tmp_path: Path, reread: Reader
+) -> None:
+    outbox.say("notice", text="first")
+    (path,) = spool_paths(tmp_path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, json.dumps(json.loads(lines[1]) | {"seq": LARGEST})]) + "\n")
+    assert reread().say("released", reason="its worker died", crashed=True) == 2

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from worker.contract.config import RunConfig
+from worker.contract.numbers import LARGEST, Bytes, Count
 from worker.contract.status import Desired
 
 
@@ -25,16 +26,20 @@ class CheckpointRef(Part):
 
     root_id: str
     path: str
-    step: int
+    step: Count
     #: The best val/top1 so far was reached at it; the holder keeps the latest that has this.
     best: bool = False
+
+
+#: Twice as long as what the service makes.
+RunId = Annotated[str, Field(max_length=64)]
 
 
 class RunSpec(Part):
     """The ring's content: all that a worker needs to claim and train one attempt. JSON, validated on arrival."""
 
-    run_id: str
-    attempt: int
+    run_id: RunId
+    attempt: Count
     name: str
     config: RunConfig
     #: Newest first; a damaged one is passed over for the next. Empty: start from the beginning.
@@ -42,22 +47,22 @@ class RunSpec(Part):
     #: Seconds of training before this attempt, so that the time axis goes on where it stopped.
     elapsed_seconds: float = 0.0
     #: The number of the contract by which it is to be read; 1 had no number yet.
-    contract: int = 1
+    contract: Count = 1
 
 
 #: Of the last word about a run that SQL doesn't know: greater than any that SQL ever counts to.
-LAST_REVISION = 2**31 - 1
+LAST_REVISION = LARGEST
 
 
 class RunKey(Part):
     """What is wanted of a run, in Redis under `names.run_key`; only a newer revision replaces it."""
 
-    run_id: str
-    revision: int = Field(ge=0, le=LAST_REVISION)
+    run_id: RunId
+    revision: Count
     desired: Desired
-    attempt: int
+    attempt: Count
     claim_id: str | None = None
-    ingested_through: int = 0
+    ingested_through: Count = 0
     #: Why the holder is to write a checkpoint and let go for now; the run is queued again and goes on by itself.
     evict: str | None = None
 
@@ -65,9 +70,9 @@ class RunKey(Part):
 class DiskRoom(Part):
     """What is free where a worker's checkpoints go, and how much of it stays free."""
 
-    free_bytes: int
-    total_bytes: int
-    reserve_bytes: int
+    free_bytes: Bytes
+    total_bytes: Bytes
+    reserve_bytes: Bytes
 
     def needed_to_start(self, checkpoint_bytes: int) -> int:
         """What has to be free before a run begins whose checkpoints take so much.
@@ -91,7 +96,7 @@ class Point(Part):
     `at` is by the clock of the training machine; its age is counted from when the service took it in instead.
     """
 
-    step: int
+    step: Count
     epoch: FiniteFloat
     elapsed_seconds: FiniteFloat
     at: AwareDatetime
@@ -101,15 +106,19 @@ class Point(Part):
 class Held(Part):
     """An attempt that a worker has in hand, and what it was told of it. Whoever told it has to know that."""
 
-    run_id: str
-    attempt: int
+    run_id: RunId
+    attempt: Count
     claim_id: str
     #: Was the claim granted?
     is_granted: bool = False
     #: The newest revision of the run's key that was read.
-    revision: int = 0
+    revision: Count = 0
     #: The number up to which its messages were acknowledged, and forgotten by the worker.
-    acknowledged_through: int = 0
+    acknowledged_through: Count = 0
+
+
+#: Devices of one worker, and what it has in hand on them.
+LISTED_AT_MOST = 1000
 
 
 class WorkerSeen(Part):
@@ -120,9 +129,9 @@ class WorkerSeen(Part):
     boot_id: str
     host: str
     root_id: str
-    devices: list[str]
-    free_devices: list[str]
-    holding: list[Held] = []
+    devices: Annotated[list[str], Field(max_length=LISTED_AT_MOST)]
+    free_devices: Annotated[list[str], Field(max_length=LISTED_AT_MOST)]
+    holding: Annotated[list[Held], Field(max_length=LISTED_AT_MOST)] = []
     versions: dict[str, str] = {}
     #: Why it takes no runs at the moment; None where it does.
     unavailable_reason: str | None = None
@@ -130,7 +139,7 @@ class WorkerSeen(Part):
     #: By the worker's own clock; the service measures with it how far that is off.
     at: AwareDatetime
     #: The number of the contract that it speaks; 1 had no number yet.
-    contract: int = 1
+    contract: Count = 1
     #: Names the place where it runs (see worker/jobs/identity.py): two starts in one place are never alive together.
     place: str = ""
     #: Was it told that the identity is its own? Until then it trains nothing.
@@ -157,14 +166,14 @@ class RingRefused(Part):
     why: str
     #: Of a ring that could be read so far; None for what is none.
     run_id: str | None = None
-    attempt: int | None = None
+    attempt: Count | None = None
     #: The element itself, as far as it is text.
     ring: str = ""
 
 
 class _OfAttempt(Part):
-    run_id: str
-    attempt: int
+    run_id: RunId
+    attempt: Count
     claim_id: str
     at: AwareDatetime
 
@@ -179,22 +188,22 @@ class Claim(_OfAttempt):
 
 
 class _Sequenced(_OfAttempt):
-    seq: int = Field(ge=1)
+    seq: Annotated[Count, Field(ge=1)]
 
 
 class Started(_Sequenced):
     """The training process is up and is about to make the step after `step` (0 from the beginning)."""
 
     kind: Literal["started"] = "started"
-    step: int
-    epochs: int
-    steps_per_epoch: int
-    blocks: int = 0
-    parameters: int = 0
+    step: Count
+    epochs: Count
+    steps_per_epoch: Count
+    blocks: Count = 0
+    parameters: Bytes = 0
     device: str
-    threads: int
+    threads: Count
     #: Of each device.
-    loader_processes: int | None = None
+    loader_processes: Count | None = None
     versions: dict[str, str] = {}
 
 
@@ -207,9 +216,9 @@ class CheckpointSaved(_Sequenced):
     kind: Literal["checkpoint"] = "checkpoint"
     root_id: str
     path: str
-    step: int
+    step: Count
     epoch: FiniteFloat
-    size_bytes: int
+    size_bytes: Bytes
     sha256: str
     elapsed_seconds: FiniteFloat
     #: The best val/top1 so far was reached at this step.
@@ -240,7 +249,7 @@ class Paused(_Sequenced):
     """The training process is gone and the device is free; the run will go on after `step`."""
 
     kind: Literal["paused"] = "paused"
-    step: int
+    step: Count
     #: What a person should know of it, beside the step.
     reason: str = ""
 
@@ -261,7 +270,7 @@ class Released(_Sequenced):
 
 class Completed(_Sequenced):
     kind: Literal["completed"] = "completed"
-    step: int
+    step: Count
     elapsed_seconds: FiniteFloat
 
 

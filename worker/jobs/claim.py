@@ -26,7 +26,8 @@ def obtain(connection: redis.Redis, claim: Claim, *, is_closing: Callable[[], bo
     say_at = 0.0
     while time.monotonic() < give_up_at and not is_closing():
         try:
-            answer = answer_to(claim, parse_key(connection.get(names.run_key(claim.run_id))))
+            key = parse_key(connection.get(names.run_key(claim.run_id)), run_id=claim.run_id)
+            answer = answer_to(claim, key)
             if answer is not None:
                 return answer
             if time.monotonic() >= say_at:

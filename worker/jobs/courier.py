@@ -121,7 +121,7 @@ class Courier:
             return
         answers = self._redis.mget([names.run_key(outbox.header.run_id) for outbox in outboxes])
         for outbox, text in zip(outboxes, answers, strict=True):
-            key = parse_key(text)
+            key = parse_key(text, run_id=outbox.header.run_id)
             if key is not None:
                 outbox.read_key(key)
             outbox.repair()
@@ -131,7 +131,7 @@ class Courier:
         if not self._orders.subscribed:
             self._orders.subscribe(names.ORDERS_CHANNEL)
         while (message := self._orders.get_message()) is not None:
-            key = parse_key(message["data"]) if message["type"] == "message" else None
+            key = _parse(message["data"]) if message["type"] == "message" else None
             for outbox in outboxes:
                 if key is not None and outbox.header.run_id == key.run_id:
                     outbox.read_key(key)
@@ -165,8 +165,16 @@ def _is_entry(answer: object) -> bool:
     return isinstance(answer, str)
 
 
-def parse_key(text: str | bytes | None) -> RunKey | None:
-    """A run's key as Redis has it; None when it is absent or cannot be read, which changes nothing."""
+def parse_key(text: str | bytes | None, *, run_id: str) -> RunKey | None:
+    """The key of `run_id` as Redis has it; None when it is absent, unreadable or another's, which changes nothing."""
+    key = _parse(text)
+    if key is not None and key.run_id != run_id:
+        log.warning("the key of run %s is of run %.60r and is passed over", run_id, key.run_id)
+        return None
+    return key
+
+
+def _parse(text: str | bytes | None) -> RunKey | None:
     if text is None:
         return None
     try:

@@ -13,11 +13,12 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from worker.contract.messages import MESSAGE, Sequenced
+from worker.contract.numbers import LARGEST_COUNTED, Count
 
 _SUFFIX, _FRESH_SUFFIX = ".jsonl", ".new"
 #: So often it is seen whether the file is still in its place.
@@ -34,11 +35,11 @@ class SpoolHeader(BaseModel):
     worker_id: str
     boot_id: str
     run_id: str
-    attempt: int
+    attempt: Count
     claim_id: str
-    begins_after: int = 0
+    begins_after: Annotated[Count, Field(le=LARGEST_COUNTED)] = 0
     #: The trainer's process id and what tells it from a later process with the same id.
-    trainer_pid: int | None = None
+    trainer_pid: Annotated[Count, Field(ge=1)] | None = None
     trainer_mark: str = ""
 
 
@@ -177,7 +178,7 @@ def _sound_messages(lines: list[bytes]) -> tuple[list[Sequenced], int]:
             message = MESSAGE.validate_json(line)
         except ValidationError:
             break
-        if not line.endswith(b"\n") or not isinstance(message, Sequenced):
+        if not line.endswith(b"\n") or not isinstance(message, Sequenced) or message.seq > LARGEST_COUNTED:
             break
         found.append(message)
         length += len(line)

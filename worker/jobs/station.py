@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from worker.contract import READABLE_CONTRACTS, VERSION
 from worker.contract.errors import field_errors
 from worker.contract.messages import Claim, Held, RunSpec
+from worker.contract.numbers import Count
 from worker.jobs.admission import Admission
 from worker.jobs.attempt import SPOOL_FOLDER, Attempt, newest_checkpoint_bytes
 from worker.jobs.claim import obtain
@@ -228,7 +229,7 @@ class _Named(BaseModel):
     """Whose ring it is, of one that is not valid otherwise."""
 
     run_id: str | None = None
-    attempt: int | None = None
+    attempt: Count | None = None
 
 
 def read_ring(ring: str) -> RunSpec:

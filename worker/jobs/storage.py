@@ -10,6 +10,7 @@ from pathlib import Path
 
 from worker.common.disk import Reserve, Room, room_at, shown
 from worker.contract.messages import DiskRoom
+from worker.contract.numbers import LARGEST_BYTES
 
 LOOK_SECONDS = 2.0
 #: Of the reserve, so much has to be free before anything begins; a training goes on down to the reserve itself.
@@ -46,7 +47,10 @@ class Storage:
             return None
         room = self._rooms[-1]
         reserve = self._reserve.bytes_of(room.total_bytes)
-        return DiskRoom(free_bytes=room.free_bytes, total_bytes=room.total_bytes, reserve_bytes=reserve)
+        # Some network filesystems are said to be endless.
+        sizes = (min(size, LARGEST_BYTES) for size in (room.free_bytes, room.total_bytes, reserve))
+        free, total, kept = sizes
+        return DiskRoom(free_bytes=free, total_bytes=total, reserve_bytes=kept)
 
     def start_shortage(self, checkpoint_bytes: int) -> str | None:
         """Why a run with such checkpoints is not begun."""

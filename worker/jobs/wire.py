@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from worker.contract.messages import Part, Point, RunSpec
+from worker.contract.numbers import Count
 
 #: The environment variable that names the descriptor on which the trainer speaks.
 MESSAGES_FD = "RESDROP_MESSAGES_FD"
@@ -30,7 +31,7 @@ class Assignment(Part):
     files: Path
     root_id: str
     #: Whoever else turns out to be the parent, the supervisor has died meanwhile.
-    supervisor_pid: int
+    supervisor_pid: Count
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -94,7 +95,7 @@ class Ended(Part):
 
     kind: Literal["ended"] = "ended"
     outcome: Outcome
-    step: int = 0
+    step: Count = 0
     elapsed_seconds: float = 0.0
     reason: str = ""
 
