@@ -342,6 +342,19 @@ def test_images_that_exif_would_turn_are_told_of(folder: Path, tmp_path: Path) -
     assert (code, found["turned"]) == (0, ["train/cats/turned 3.jpg", "train/cats/turned 6.jpg"])
 
 
+def test_images_of_16_bits_that_hardly_use_them_are_told_of(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    for name, factor in (("faint.png", 1), ("full.png", 16)):
+        Image.fromarray(numbers * np.uint16(factor)).save(folder / "train" / "cats" / name)
+    code, found = verify(folder, tmp_path)
+    assert (code, found["faint"]) == (0, ["train/cats/faint.png"])
+    said = capsys.readouterr().out
+    assert "1 use less than 1/16 of the range of their 12 or 16 bits and are seen as nearly one shade (stretch" in said
+    assert "or convert them to 8 bits): train/cats/faint.png" in said
+
+
 def test_class_folders_with_any_name_are_told_on_any_terminal(folder: Path) -> None:
     (folder / "train" / os.fsdecode(b"caf\xe9")).mkdir()
     done = subprocess.run(
