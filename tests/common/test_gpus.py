@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
-from worker.common.gpus import CUDA, HIP, ROCR, Grant, counted_as, granted, read, visible
+from worker.common import gpus
+from worker.common.gpus import CUDA, HIP, ROCR, Grant, counted_as, driver_is_here, granted, read, visible
 
 LISTS = {
     "0": ("0",),
@@ -75,6 +77,22 @@ def test_where_nothing_is_said_the_machine_decides() -> None:
     assert granted({}).ids is None
     assert granted({}, known=KNOWN).ids == KNOWN
     assert granted({}, known=()).ids == ()
+
+
+def test_a_list_is_blamed_only_for_what_it_hides_itself() -> None:
+    for environment, rocm in (({CUDA: "0"}, False), ({CUDA: "MIG-abc"}, False), ({HIP: "0"}, True), ({}, False)):
+        found = granted(environment, known=(), rocm=rocm)
+        assert (found.ids, found.told) == ((), "this machine has")
+    assert granted({CUDA: "-1"}, known=()).told == "CUDA_VISIBLE_DEVICES '-1' grants"
+
+
+def test_a_driver_is_known_by_what_it_puts_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "NVIDIA_DRIVER", (str(tmp_path / "version"), str(tmp_path / "nvidia[0-9]*")))
+    monkeypatch.setattr(gpus, "AMD_DRIVER", (str(tmp_path / "kfd"),))
+    (tmp_path / "nvidiactl").touch()
+    assert not driver_is_here()
+    (tmp_path / "nvidia3").touch()
+    assert (driver_is_here(), driver_is_here(rocm=True)) == (True, False)
 
 
 @pytest.mark.parametrize(

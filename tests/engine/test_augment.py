@@ -17,7 +17,7 @@ from worker.engine.augment import Augment, flipped, jittered
 from worker.engine.data import digits, shared_memory
 from worker.engine.data.errors import DataError, DataUnreadable
 from worker.engine.data.images import Batch, Normalise
-from worker.engine.data.open import open_dataset
+from worker.engine.data.open import cached_as_asked, list_images, open_dataset
 
 IMAGES = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (4, 3, 12, 12), dtype=np.uint8))
 
@@ -133,10 +133,18 @@ def test_copies_that_are_whole_need_nothing_to_be_written(folder: Path) -> None:
     assert open_dataset(config_of(folder, 64)).train.plain(np.arange(8)).damaged == ()
 
 
-def test_an_original_that_leads_nowhere_is_named_and_not_the_place_of_the_copies(folder: Path) -> None:
+def test_an_original_that_is_gone_by_now_is_named_and_not_the_place_of_the_copies(folder: Path) -> None:
+    dataset = list_images(config_of(folder, 64))
+    (folder / "train" / "a" / "3.jpg").unlink()
+    with pytest.raises(DataUnreadable, match=r"train/a/3\.jpg cannot be read \(No such file or directory\)"):
+        cached_as_asked(dataset, config_of(folder, 64))
+
+
+def test_a_link_that_leads_nowhere_has_no_copy(folder: Path) -> None:
     (folder / "train" / "a" / "9.jpg").symlink_to(folder / "nowhere")
-    with pytest.raises(DataUnreadable, match=r"train/a/9\.jpg cannot be read \(No such file or directory\)"):
-        open_dataset(config_of(folder, 64))
+    dataset = open_dataset(config_of(folder, 64))
+    assert len(dataset.train) == 8
+    assert "1 link to nothing" in dataset.notices[0]
 
 
 def test_a_place_that_cannot_be_written_to_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.engine.miniature import image_bytes
 from worker.contract.datasets import DatasetName
 from worker.engine.__main__ import main
-from worker.engine.data.errors import Undecodable
+from worker.engine.data.errors import DataError, Undecodable
 from worker.engine.data.folder import load as load_folder
 from worker.engine.data.images import Augmentation
 from worker.engine.data.reading import read_bytes
@@ -100,11 +100,56 @@ def test_what_is_hidden_is_no_image_and_a_link_that_leads_back_is_not_followed(f
     assert (code, found["images"]) == (0, {"train": 7, "val": 6})
 
 
-def test_a_link_to_nowhere_and_a_file_that_is_a_folder_by_now_are_named(folder: Path, tmp_path: Path) -> None:
-    (folder / "train" / "cats" / "gone.JPEG").symlink_to(tmp_path / "nowhere")
-    code, found = verify(folder, tmp_path)
-    assert (code, found["unreadable"]) == (1, {"train/cats/gone.JPEG": "it cannot be read: No such file or directory"})
+def test_a_file_that_is_a_folder_or_gone_by_now_is_named(folder: Path) -> None:
     assert "Is a directory" in str(inspect(str(folder)).trouble)
+    assert inspect(str(folder / "gone.JPEG")).trouble == "it cannot be read: No such file or directory"
+
+
+def test_links_that_lead_nowhere_are_left_out_by_verifying_and_by_training_alike(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cats = folder / "train" / "cats"
+    whole = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16)
+    (cats / "gone.JPEG").symlink_to(tmp_path / "nowhere")
+    (cats / "round.jpg").symlink_to(cats / "round.jpg")
+    (cats / "through.png").symlink_to(cats / "0.JPEG" / "within")
+    (cats / "sound.JPEG").symlink_to(folder / "val" / "cats" / "0.JPEG")
+    code, found = verify(folder, tmp_path)
+    assert (code, found["sound"], found["unreadable"]) == (1, False, {})
+    assert found["images"]["train"] == 7
+    assert found["left_out"] == {"train": {"link to nothing": 3}}
+    names = ["train/cats/gone.JPEG", "train/cats/round.jpg", "train/cats/through.png"]
+    assert found["broken_links"] == names
+    said = capsys.readouterr().out
+    assert f"3 are links that lead nowhere, which training leaves out: {', '.join(names)}" in said
+    dataset = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16)
+    assert len(dataset.train) == 7
+    (notice,) = dataset.notices
+    assert notice.startswith("train/ holds 3 files that are not taken for images (3 link to nothing), such as cats/")
+    assert "; mend or remove the links that lead nowhere, such as cats/" in notice
+    (cats / "sound.JPEG").unlink()
+    assert load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16).fingerprint == whole.fingerprint
+
+
+def test_a_class_of_links_alone_that_lead_nowhere_is_refused_with_the_cause(folder: Path, tmp_path: Path) -> None:
+    for path in (folder / "train" / "cats").iterdir():
+        path.unlink()
+        path.symlink_to(tmp_path / "disk that is not mounted" / path.name)
+    with pytest.raises(DataError, match=r"train/cats holds no images, and 3 links that lead nowhere; see that what"):
+        load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
+def test_a_link_into_a_folder_that_may_not_be_entered_is_named_when_it_is_read(folder: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    (folder / "train" / "cats" / "closed.JPEG").symlink_to(closed / "0.JPEG")
+    try:
+        code, found = verify(folder, tmp_path)
+    finally:
+        closed.chmod(0o700)
+    assert (code, found["broken_links"]) == (1, [])
+    assert found["unreadable"] == {"train/cats/closed.JPEG": "it cannot be read: Permission denied"}
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
@@ -275,19 +320,15 @@ def test_a_pipe_that_is_named_like_an_image_holds_nobody_up(folder: Path, tmp_pa
 def test_a_link_to_itself_is_blamed_and_not_its_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    link = folder / "train" / "cats" / "round.jpg"
-    link.symlink_to(link)
-    code, found = verify(folder, tmp_path)
-    assert code == 1
-    assert found["unreadable"] == {
-        "train/cats/round.jpg": "it cannot be read: Too many levels of symbolic links",
-    }
-    # A training puts another image in its place.
+    link = folder / "train" / "cats" / "0.JPEG"
     images = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16).train
+    link.unlink()
+    link.symlink_to(link)
+    # Of one that has become such a link since it was listed, another image takes the place.
     batch = images.augmented(np.arange(len(images)), epoch=0, augmentation=Augmentation(seed=0, crop_padding=0))
     assert [sentence.split(" cannot be decoded")[0] for sentence in batch.damaged] == [str(link)]
+    link.unlink()
     (folder / "train" / "mice").symlink_to(folder / "train" / "mice")
-    capsys.readouterr()
     assert verify(folder, tmp_path)[1]["left_out"] == {"train": {"outside the class folders": 1}}
     assert "train/mice" not in capsys.readouterr().err
 
@@ -299,6 +340,19 @@ def test_images_that_exif_would_turn_are_told_of(folder: Path, tmp_path: Path) -
         (folder / "train" / "cats" / f"turned {orientation}.jpg").write_bytes(jpeg(10 + number, exif=exif))
     code, found = verify(folder, tmp_path)
     assert (code, found["turned"]) == (0, ["train/cats/turned 3.jpg", "train/cats/turned 6.jpg"])
+
+
+def test_images_of_16_bits_that_hardly_use_them_are_told_of(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    for name, factor in (("faint.png", 1), ("full.png", 16)):
+        Image.fromarray(numbers * np.uint16(factor)).save(folder / "train" / "cats" / name)
+    code, found = verify(folder, tmp_path)
+    assert (code, found["faint"]) == (0, ["train/cats/faint.png"])
+    said = capsys.readouterr().out
+    assert "1 use less than 1/16 of the range of their 12 or 16 bits and are seen as nearly one shade (stretch" in said
+    assert "or convert them to 8 bits): train/cats/faint.png" in said
 
 
 def test_class_folders_with_any_name_are_told_on_any_terminal(folder: Path) -> None:

@@ -20,7 +20,7 @@ from worker.contract.config import RunConfig
 from worker.engine import reporter
 from worker.engine.checkpoint import newest_first
 from worker.engine.data import decode, reading
-from worker.engine.data.decode import decode_rgb
+from worker.engine.data.decode import decode_rgb, is_faint
 from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.images import UNREADABLE, Augmentation
 from worker.engine.data.open import open_dataset
@@ -123,6 +123,32 @@ MODES: dict[str, Callable[[], bytes]] = {
 def test_numbers_of_every_kind_are_scaled_by_what_they_mean(kind: str) -> None:
     pixels = decode_rgb(bytearray(MODES[kind]()))
     assert [np.array_equal(channel, grey()) for channel in pixels.numpy()] == [True] * 3
+
+
+def deep(greatest: int, *, side: int = 16) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Numbers from 0 to `greatest`."""
+    return np.linspace(0, greatest, side * side).astype(np.uint16).reshape(side, side)
+
+
+FAINT = {
+    "8 bits in 16": (lambda: encoded(Image.fromarray(deep(200)), "PNG"), True),
+    "12 bits in 16": (lambda: encoded(Image.fromarray(deep(4095)), "PNG"), True),
+    "12 bits in 16 of a TIFF": (lambda: tiff(deep(4095)), True),
+    "12 bits in 16 of which 0 is white": (lambda: tiff(deep(4095), photometric=0), True),
+    "12 bits in 16 of a PGM": (lambda: b"P5\n16 16\n65535\n" + deep(4095).astype(">u2").tobytes(), True),
+    "a sixteenth and more": (lambda: encoded(Image.fromarray(deep(4096)), "PNG"), False),
+    "all of it": (lambda: encoded(sixteen_bits(), "PNG"), False),
+    "all of 12 bits": (twelve_bits, False),
+    "black": (lambda: encoded(Image.fromarray(deep(0)), "PNG"), False),
+    "a dark photograph of 8 bits": (lambda: encoded(photograph(1).point(lambda value: value // 32), "PNG"), False),
+    "a dark JPEG": (lambda: encoded(photograph(1).point(lambda value: value // 32), "JPEG"), False),
+}
+
+
+@pytest.mark.parametrize("kind", FAINT)
+def test_numbers_that_fill_little_of_their_range_are_known(kind: str) -> None:
+    content, is_so = FAINT[kind]
+    assert is_faint(bytearray(content()), decode_rgb(bytearray(content()))) is is_so
 
 
 NO_WHITE = {
@@ -276,6 +302,21 @@ def test_a_training_names_damaged_files_once_and_goes_on_exactly(folder: Path, t
     attempt(settings, tmp_path / "paused", sink=recorder, control=InterruptAfter(2))
     run_to_end(settings, tmp_path / "paused", sink=recorder)
     assert recorder.history() == whole.history()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_training_tells_once_of_images_that_are_nearly_one_shade(folder: Path, tmp_path: Path, workers: int) -> None:
+    for faint in ("train/a/03.png", "val/b/01.png"):
+        (folder / faint).with_suffix(".jpg").unlink()
+        (folder / faint).write_bytes(FAINT["12 bits in 16"][0]())
+    recorder = run_to_end(config(folder, epochs=2, loader_workers=workers), tmp_path / "run")
+    named = [notice for notice in recorder.notices if "1/16" in notice]
+    assert sorted(notice.split(" uses")[0] for notice in named) == [
+        str(folder / "train/a/03.png"),
+        str(folder / "val/b/01.png"),
+    ]
+    assert "; stretch its numbers over the range, or convert it to 8 bits (such images so far: " in named[0]
+    assert recorder.damage_counts == []
 
 
 NO_TEXT = os.fsdecode(b"no \xff text,\nline.jpg")

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from tests.engine.parts import InterruptAfter, Recorder, attempt, differences, final_state, run_to_end, tiny
+from worker.common import gpus
 from worker.contract.messages import Point
 from worker.contract.status import Desired
 from worker.engine.checkpoint import CheckpointMismatch, load, newest_first
 from worker.engine.data import digits
 from worker.engine.differences import differing_settings
-from worker.engine.execution import Execution, settle
+from worker.engine.execution import Execution, device_of, settle
 from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, Ending, TrainingDiverged
 from worker.engine.plan import Plan
@@ -253,6 +254,42 @@ def test_divergence_names_the_remedies_that_are_left(tmp_path: Path, changes: di
 def test_what_this_machine_does_not_have_is_refused(tmp_path: Path, changes: dict[str, Any], remedy: str) -> None:
     with pytest.raises(DeviceUnavailable, match=remedy):
         run_to_end(tiny(**changes), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("granted", "has_driver", "said"),
+    [
+        ("0", False, "(this machine has no driver of an NVIDIA GPU); set device to cpu or auto"),
+        (None, False, "(this machine has no driver of an NVIDIA GPU); set"),
+        ("", False, "(CUDA_VISIBLE_DEVICES '' grants none); set"),
+        ("-1", True, "(CUDA_VISIBLE_DEVICES '-1' grants none); set"),
+        ("7", True, "(the driver is here, but of those that CUDA_VISIBLE_DEVICES '7' grants it finds none; `./resdrop"),
+        (None, True, "(the driver is here, but it finds none; `./resdrop doctor` looks for the cause); set"),
+    ],
+)
+def test_why_there_is_no_gpu_is_said_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, granted: str | None, has_driver: bool, said: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(gpus, "NVIDIA_DRIVER", (str(tmp_path if has_driver else tmp_path / "none"),))
+    if granted is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)
+    with pytest.raises(DeviceUnavailable, match=re.escape(f"torch sees no CUDA device here {said}")):
+        settle(tiny(device="cuda"))
+
+
+@pytest.mark.parametrize(
+    ("granted", "said"), [("0,1,2,3", "2 CUDA devices here"), ("4,5", "2 CUDA devices that CUDA_VISIBLE_DEVICES '4,5'")]
+)
+def test_a_list_is_named_as_the_limit_only_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, granted: str, said: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", granted)
+    with pytest.raises(DeviceUnavailable, match=f"devices 4 exceeds the {said}"):
+        device_of(tiny(device="cuda", devices=4, batch=16))
 
 
 def test_bf16_resumes_exactly_too(tmp_path: Path) -> None:

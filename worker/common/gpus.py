@@ -7,13 +7,16 @@ with strtoul ("1gpu" is 1), takes the kind of the first entry for that of all, a
 
 On ROCm HIP_VISIBLE_DEVICES, or in its place CUDA_VISIBLE_DEVICES, has indices among those that ROCR_VISIBLE_DEVICES
 leaves (ROCm, "GPU isolation techniques").
+
+A list says nothing of whether there is a GPU: it may be a leftover on a machine without a driver.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 CUDA, HIP, ROCR = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
@@ -21,6 +24,10 @@ ORDER = "CUDA_DEVICE_ORDER"
 NONE_OF_HIP = "-1"
 #: How it is said that there shall be no GPU.
 NOTHING = ("", "-1", "NoDevFiles", "none", "void")
+#: What a driver puts up: on Linux, on Tegra, and where Windows lends its GPUs to WSL.
+NVIDIA_DRIVER = ("/proc/driver/nvidia/version", "/dev/nvidia[0-9]*", "/dev/nvmap", "/dev/dxg")
+AMD_DRIVER = ("/dev/kfd", "/dev/dxg")
+THIS_MACHINE = "this machine has"
 _INDEX = re.compile(r"\+?\d+")
 _UUIDS = ("GPU-", "MIG-")
 
@@ -46,13 +53,25 @@ class Grant:
 
 
 def granted(environment: Mapping[str, str], *, known: Sequence[str] | None = None, rocm: bool = False) -> Grant:
-    """`known` are the UUIDs of this machine's GPUs in the order of their indices, where that is known."""
+    """`known` are the UUIDs of this machine's GPUs in the order of their indices, where that is known.
+
+    Of a machine that is known to have none nothing is granted, whatever a list names.
+    """
+    if known is not None and not known:
+        said = granted(environment, rocm=rocm)
+        return replace(said, ids=(), told=said.told if said.ids == () else THIS_MACHINE)
     if rocm:
         return _granted_by_rocm(environment)
     value = environment.get(CUDA)
     if value is None:
-        return Grant(None if known is None else tuple(known), "this machine has")
+        return Grant(None if known is None else tuple(known), THIS_MACHINE)
     return _of(CUDA, value, read(value, known=known))
+
+
+def driver_is_here(*, rocm: bool = False) -> bool:
+    """Without one there is no GPU; with one there may be, in a container that cannot ask for more."""
+    root = Path("/")
+    return any(any(root.glob(place.lstrip("/"))) for place in (AMD_DRIVER if rocm else NVIDIA_DRIVER))
 
 
 def read(value: str, *, known: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -88,7 +107,7 @@ def _granted_by_rocm(environment: Mapping[str, str]) -> Grant:
         return _of(name, environment[name], chosen)
     if left is not None:
         return _of(ROCR, environment[ROCR], tuple(str(index) for index in range(len(left))))
-    return Grant(None, "this machine has")
+    return Grant(None, THIS_MACHINE)
 
 
 def _of(name: str, value: str, ids: tuple[str, ...]) -> Grant:

@@ -54,7 +54,7 @@ def run(source: Source, changes: Mapping[str, object], *, split: Split, table: P
     model = restored.network().to(device=settled.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = restored.reestimated(model, plan=plan, precision=precision)
     result = plan.evaluated(model, precision)
-    for sentence in (*plan.notices(), *plan.damage.news()):
+    for sentence in (*plan.notices(), *plan.damage.news(), *plan.faint.news()):
         print(f"note: {sentence}", file=sys.stderr)
     for line in _told(restored, plan, result, split=split, device=settled.device_name):
         print(line)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from worker.common.cores import usable_cores
-from worker.common.gpus import Grant, granted
+from worker.common.gpus import Grant, driver_is_here, granted
 from worker.contract import VERSION
 from worker.contract.config import Amp, Device, RunConfig
 from worker.engine.outcome import DeviceUnavailable
@@ -108,13 +108,26 @@ def device_of(config: RunConfig, *, local_rank: int = 0, local_count: int | None
     if config.device is Device.CPU or (config.device is Device.AUTO and not found):
         return torch.device("cpu")
     if not found:
-        why = f" ({gpu_grant().told} none)" if gpu_grant().ids is not None else ""
-        raise DeviceUnavailable(f"device cuda: torch sees no CUDA device here{why}; set device to cpu or auto")
+        raise DeviceUnavailable(
+            f"device cuda: torch sees no CUDA device here ({_why_no_gpu()}); set device to cpu or auto"
+        )
     here = config.devices if local_count is None else local_count
     if here > found:
-        who = f"that {gpu_grant().told}" if gpu_grant().ids is not None else "here"
+        granted_ids = gpu_grant().ids
+        who = "here" if granted_ids is None or len(granted_ids) > found else f"that {gpu_grant().told}"
         raise DeviceUnavailable(f"devices {here} exceeds the {found} CUDA devices {who}; lower it to {found} or less")
     return torch.device("cuda", local_rank)
+
+
+def _why_no_gpu() -> str:
+    """Whether the environment hides them, the machine has none, or torch does not find what there is."""
+    grant, rocm = gpu_grant(), torch.version.hip is not None
+    if grant.ids == ():
+        return f"{grant.told} none"
+    if not driver_is_here(rocm=rocm):
+        return f"this machine has no driver of {'an AMD' if rocm else 'an NVIDIA'} GPU"
+    named = f"of those that {grant.told} it finds none" if grant.ids else "it finds none"
+    return f"the driver is here, but {named}; `./resdrop doctor` looks for the cause"
 
 
 def _amp(wanted: Amp, device: torch.device) -> Amp:

@@ -15,7 +15,7 @@ from worker.engine.data.loader import batches
 from worker.engine.data.loader_processes import loader_processes
 from worker.engine.data.order import Request, TrainingOrder, in_order, in_parts, sample
 from worker.engine.data.prefetch import on_device
-from worker.engine.data.together import DamageLog, together
+from worker.engine.data.together import DamageLog, faint_of, together
 from worker.engine.execution import Execution
 from worker.engine.resnet import skeleton, survival_rule
 from worker.engine.schedule import schedule_of
@@ -50,6 +50,7 @@ class Plan:
         self.augment = Augment(config, dataset, self.device)
         self._augmentation = Augmentation(config.seed, crop_padding=config.crop_padding)
         self.damage = DamageLog(ranks)
+        self.faint = DamageLog(ranks, of=faint_of)
         self.loader = loader_processes(
             config, on_gpu=self.device.type == "cuda", cores=usable_cores(), ranks=ranks.local_count
         )
@@ -98,7 +99,7 @@ class Plan:
             pin_memory=self.device.type == "cuda",
             piped=self._shortage is not None,
         )
-        return together(on_device(self.damage.noted(fetched), self.device), self.execution.ranks)
+        return together(on_device(self.faint.noted(self.damage.noted(fetched)), self.device), self.execution.ranks)
 
 
 def survival_of(config: RunConfig) -> tuple[float, ...]:

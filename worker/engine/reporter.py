@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from worker.contract.messages import Point
 from worker.contract.names import Metric
+from worker.engine.data.together import DamageLog
 from worker.engine.divergence import refuse_loss
 from worker.engine.evaluate import Evaluation
 from worker.engine.execution import versions
@@ -96,21 +97,26 @@ class Reporter:
         )
 
     def tell_damage(self) -> None:
-        """Of the files that could not be decoded since it was last told. Every rank has to."""
-        news, told = self._plan.damage.news(), self._plan.damage.told
-        for number, sentence in enumerate(news, start=len(told) - len(news) + 1):
-            self._name_damaged(sentence, number)
-        if news:
-            self._sink.damaged(len(told))
+        """Of the files that could not be decoded, or show nearly nothing, since it was last told. Every rank has to."""
+        if self._name_each(self._plan.damage, "damaged files", many="files cannot be decoded"):
+            self._sink.damaged(len(self._plan.damage.told))
+        self._name_each(self._plan.faint, "such images", many="images are seen as nearly one shade")
 
-    def _name_damaged(self, sentence: str, count: int) -> None:
-        counted = f"{sentence} (damaged files so far: {count:,})"
+    def _name_each(self, log: DamageLog, what: str, *, many: str) -> bool:
+        """Whether there was any."""
+        news = log.news()
+        for number, sentence in enumerate(news, start=len(log.told) - len(news) + 1):
+            self._name(sentence, number, what, many)
+        return bool(news)
+
+    def _name(self, sentence: str, count: int, what: str, many: str) -> None:
+        counted = f"{sentence} ({what} so far: {count:,})"
         if count <= NOTICED_ONE_BY_ONE:
             self._sink.notice(counted)
             return
         self._sink.log(counted)
         if count % NOTICED_ONE_BY_ONE == 0 and (count // NOTICED_ONE_BY_ONE).bit_count() == 1:
-            self._sink.notice(f"{count:,} files cannot be decoded so far; the log names each of them")
+            self._sink.notice(f"{count:,} {many} so far; the log names each of them")
 
     def _tell(self, values: dict[Metric, float]) -> None:
         self._sink.point(

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from worker.common.cores import usable_cores
-from worker.common.gpus import Grant, granted
+from worker.common.gpus import THIS_MACHINE, Grant, driver_is_here, granted
 from worker.contract.config import Device
 from worker.contract.devices import choose_devices
 
-_NAME = re.compile(r"(cpu|cuda):\d+")
+#: One spelling for each, so that no slot is there twice.
+_NAME = re.compile(r"(cpu|cuda):(0|[1-9][0-9]*)")
 _NVIDIA_SMI_SECONDS = 20
 
 
@@ -70,11 +71,11 @@ class Slots:
 def find_slots(wanted: str | None = None, *, environment: Mapping[str, str] = os.environ) -> list[Slot]:
     """Those in `wanted` ("cuda:0,cpu:0"), else one for each GPU, else one for the CPU.
 
-    cuda:0 is the first of the GPUs that the environment grants (see worker.common.gpus). Raises ValueError where
-    `wanted` cannot be read, or names what is not granted.
+    cuda:0 is the first of the GPUs that the environment grants (see worker.common.gpus), if the machine has any.
+    Raises ValueError where `wanted` cannot be read, or names what is not granted.
     """
     rocm = uses_rocm()
-    grant = granted(environment, known=None if rocm else _gpus(), rocm=rocm)
+    grant = granted(environment, known=_gpus(rocm=rocm), rocm=rocm)
     if wanted:
         return [_named(name, wanted, grant) for name in _names(wanted)]
     return [Slot(f"cuda:{index}", visible) for index, visible in enumerate(grant.ids or ())] or [Slot("cpu:0")]
@@ -104,17 +105,24 @@ def _named(name: str, wanted: str, grant: Grant) -> Slot:
         return Slot(name)
     refusal = grant.refusal_of(int(number))
     if refusal is not None:
-        raise ValueError(
-            f"RESDROP_DEVICES {wanted!r}: {refusal}; name what is granted, counted from 0, or cpu:0, or grant more"
-        )
+        raise ValueError(f"RESDROP_DEVICES {wanted!r}: {refusal}; {_remedy(grant)}")
     return Slot(name, grant.ids[int(number)] if grant.ids is not None else number)
 
 
-def _gpus() -> list[str] | None:
-    """UUIDs, in the order of nvidia-smi: CUDA may count in another order, but knows a GPU by its UUID.
+def _remedy(grant: Grant) -> str:
+    if grant.told == THIS_MACHINE and not grant.ids:
+        return "name cpu:0, or see that the driver is loaded and its own tool (nvidia-smi, rocm-smi) lists the GPU"
+    return "name what is granted, counted from 0, or cpu:0, or grant more"
 
-    None where it is not there to ask, as in some containers that have GPUs.
-    """
+
+def _gpus(*, rocm: bool) -> list[str] | None:
+    """UUIDs; None where a driver is here and nobody can be asked, as in some containers that have GPUs."""
+    named = None if rocm else _named_by_nvidia_smi()
+    return [] if named is None and not driver_is_here(rocm=rocm) else named
+
+
+def _named_by_nvidia_smi() -> list[str] | None:
+    """In its order: CUDA may count in another, but knows a GPU by its UUID. None where it cannot be asked."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None

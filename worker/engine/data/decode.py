@@ -19,6 +19,9 @@ from worker.engine.data.errors import Undecodable
 #: Encoded bytes, uint8 [N], to pixels, uint8 [3, height, width]. Raises RuntimeError.
 JpegDecoder = Callable[[Tensor], Tensor]
 
+#: What is left in 8 bits of a sixteenth of the range; where 0 is white, it is at the other end.
+FEW_SHADES = 16
+
 
 def decode_rgb(content: bytearray) -> Tensor:
     """uint8 [3, height, width], stored pixel by pixel as channels_last is. Raises Undecodable."""
@@ -38,6 +41,13 @@ def decode_rgb(content: bytearray) -> Tensor:
         return decoder(torch.frombuffer(content, dtype=torch.uint8))
     except RuntimeError:
         return _by_pillow(content)
+
+
+def is_faint(content: bytearray, pixels: Tensor) -> bool:
+    """Whether `pixels`, decoded from it, are nearly one shade as its 12 or 16 bits are hardly used."""
+    if content.startswith(jpeg.START) or (int(pixels.max()) >= FEW_SHADES and int(pixels.min()) <= 255 - FEW_SHADES):
+        return False
+    return pillow_formats.is_faint(content)
 
 
 @cache

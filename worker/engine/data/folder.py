@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worker.contract.datasets import DatasetName
 from worker.engine.data.crops import middle_of_resized, random_box, view_of_box
-from worker.engine.data.decode import decode_rgb
+from worker.engine.data.decode import decode_rgb, is_faint
 from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown
 from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices
 from worker.engine.data.listing import LeftOut, Listing, listed, shared_classes
@@ -23,6 +23,8 @@ DRAWS_PER_IMAGE = 40
 #: How many damaged files in a row are bad luck; more are a damaged folder.
 SUBSTITUTES = 16
 GREY = 128
+FAINT = "uses less than 1/16 of the range of its 12 or 16 bits and is seen as nearly one shade"
+FAINT_REMEDY = "stretch its numbers over the range, or convert it to 8 bits"
 
 View = Callable[[int, Tensor], Tensor]
 
@@ -85,9 +87,10 @@ class FolderImages:
         )
         shown = indices.copy()
         damaged: list[str] = []
+        faint: list[str] = []
         unreadable = []
         for row, index in enumerate(indices.tolist()):
-            found = self._first_whole(index, key, damaged)
+            found = self._first_whole(index, key, damaged, faint)
             if found is None:
                 images[row] = GREY
                 unreadable.append(row)
@@ -96,16 +99,23 @@ class FolderImages:
                 images[row] = view(found[0], image)
         labels = torch.from_numpy(self.listing.labels[shown])
         labels[unreadable] = UNREADABLE
-        return Batch(images, labels, torch.from_numpy(shown), tuple(damaged))
+        return Batch(images, labels, torch.from_numpy(shown), tuple(damaged), tuple(faint))
 
-    def _first_whole(self, index: int, key: tuple[int, ...], damaged: list[str]) -> tuple[int, Tensor] | None:
+    def _first_whole(
+        self, index: int, key: tuple[int, ...], damaged: list[str], faint: list[str]
+    ) -> tuple[int, Tensor] | None:
         """The first of the image and its substitutes that can be decoded, with its index."""
         for candidate in self._candidates(index, key):
             path = self.listing.path(candidate)
             try:
-                return candidate, decode_rgb(read_bytes(path))
+                content = read_bytes(path)
+                image = decode_rgb(content)
             except Undecodable as reason:
                 damaged.append(f"{shown(path)} cannot be decoded ({reason}); {self._consequence}")
+                continue
+            if is_faint(content, image):
+                faint.append(f"{shown(path)} {FAINT}; {FAINT_REMEDY}")
+            return candidate, image
         if self._substitutes:
             raise DataUnreadable(
                 f"{SUBSTITUTES + 1} images one after the other cannot be decoded, the last {shown(path)}; "

@@ -21,13 +21,15 @@ class Batch(NamedTuple):
 
     Normalisation is the device's work, and so is whatever is drawn by an image's index. `damaged` has a sentence for
     each file that could not be decoded: in training another image stands in its place, label and index included; in
-    an evaluation its label is UNREADABLE.
+    an evaluation its label is UNREADABLE. `faint` has one for each whose numbers fill so little of their range that
+    nearly nothing is seen.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     damaged: tuple[str, ...] = ()
+    faint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -25,6 +26,9 @@ EXTENSIONS = (
     *(".tga", ".ico", ".pcx", ".qoi", ".sgi", ".ras"),
 )
 NOT_A_FILE = "pipe, socket or device"
+BROKEN_LINK = "link to nothing"
+#: What following a link ends with that leads to itself, through a file, or to what can be no name.
+_NOWHERE = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG})
 SHOWN = 3
 HASHED_AT_ONCE = 10_000
 
@@ -58,14 +62,20 @@ class Listing:
 
 @dataclass
 class LeftOut:
-    """What lies among the images of a split and is not taken, counted by the end of its name; hidden files are not."""
+    """What lies among the images of a split and is not taken, counted by the end of its name; hidden files are not.
+
+    `broken_links` has the names of those that led nowhere when they were listed.
+    """
 
     kinds: Counter[str] = field(default_factory=Counter)
     first: str = ""
+    broken_links: list[str] = field(default_factory=list)
 
     def add(self, name: str, kind: str | None = None) -> None:
         self.kinds[kind or PurePath(name).suffix.lower() or "without an extension"] += 1
         self.first = self.first or name
+        if kind == BROKEN_LINK:
+            self.broken_links.append(name)
 
     def sentence(self, split: str) -> str:
         kinds = ", ".join(f"{count:,} {shown(kind)}" for kind, count in self.kinds.most_common(SHOWN))
@@ -73,7 +83,13 @@ class LeftOut:
         return (
             f"{split}/ holds {self.kinds.total():,} files that are not taken for images ({kinds}{more}), such as "
             f"{shown(self.first)}; taken is what lies in a class folder and is named like an image (.jpg, .png, ...)"
+            f"{self._remedy_of_links()}"
         )
+
+    def _remedy_of_links(self) -> str:
+        if not self.broken_links:
+            return ""
+        return f"; mend or remove the links that lead nowhere, such as {shown(self.broken_links[0])}"
 
 
 def listed(root: Path, classes: list[str], left_out: LeftOut | None = None) -> Listing:
@@ -84,10 +100,17 @@ def listed(root: Path, classes: list[str], left_out: LeftOut | None = None) -> L
     for folder in classes:
         found = sorted(images_below(root / folder, folder, left_out))
         if not found:
-            raise DataError(f"{shown(str(root / folder))} holds no images ({', '.join(EXTENSIONS)})")
+            raise DataError(f"{shown(str(root / folder))} holds no images{_why_none(folder, left_out)}")
         names.append(np.array([os.fsencode(name) for name in found]))
         counts.append(len(found))
     return Listing(root, np.concatenate(names), np.repeat(np.arange(len(classes)), counts).astype(np.int64))
+
+
+def _why_none(folder: str, left_out: LeftOut) -> str:
+    broken = sum(PurePath(name).parts[0] == folder for name in left_out.broken_links)
+    if broken:
+        return f", and {broken:,} links that lead nowhere; see that what they lead to is there, as on a mounted disk"
+    return f" ({', '.join(EXTENSIONS)})"
 
 
 def note_loose_files(root: Path, left_out: LeftOut) -> None:
@@ -124,8 +147,8 @@ def images_below(folder: Path, name: str, left_out: LeftOut) -> Iterator[str]:
     """Their paths below `folder`, with `name` in front.
 
     A folder is read once; the kind of an entry comes with it, so no file is asked for anything. What is hidden is no
-    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. A link that leads nowhere is taken, so that it is
-    named when it is read. Raises DataError.
+    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. A link that leads nowhere is left out. Raises
+    DataError.
     """
     with _entries(folder) as entries:
         for entry in entries:
@@ -135,8 +158,8 @@ def images_below(folder: Path, name: str, left_out: LeftOut) -> Iterator[str]:
             if _is_folder(entry):
                 if not _leads_back(entry, folder):
                     yield from images_below(Path(entry.path), path, left_out)
-            elif not _can_be_file(entry):
-                left_out.add(path, NOT_A_FILE)
+            elif kind := _kind_of_no_file(entry):
+                left_out.add(path, kind)
             elif entry.name.lower().endswith(EXTENSIONS):
                 yield path
             else:
@@ -150,12 +173,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _can_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one, or a link of which nobody knows as it leads nowhere."""
+def _kind_of_no_file(entry: os.DirEntry[str]) -> str | None:
+    """None where it is a file, or where its disk does not say: then it is named when it is read."""
     try:
-        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110
-    except OSError:
-        return True
+        if entry.is_file():
+            return None
+        return BROKEN_LINK if entry.is_symlink() and not os.path.exists(entry.path) else NOT_A_FILE  # noqa: PTH110
+    except OSError as error:
+        return BROKEN_LINK if error.errno in _NOWHERE else None
 
 
 @contextmanager

@@ -57,15 +57,17 @@ class _Piped(NamedTuple):
     labels: Indices
     indices: Indices
     damaged: tuple[str, ...]
+    faint: tuple[str, ...]
 
     @classmethod
     def packed(cls, batch: Batch) -> _Piped:
         pixels = batch.images.permute(0, 2, 3, 1).contiguous().numpy()
-        return cls(pixels, batch.labels.numpy(), batch.indices.numpy(), batch.damaged)
+        return cls(pixels, batch.labels.numpy(), batch.indices.numpy(), batch.damaged, batch.faint)
 
     def unpacked(self) -> Batch:
         images = torch.from_numpy(self.pixels).permute(0, 3, 1, 2)
-        return Batch(images, torch.from_numpy(self.labels), torch.from_numpy(self.indices), self.damaged)
+        labels, indices = torch.from_numpy(self.labels), torch.from_numpy(self.indices)
+        return Batch(images, labels, indices, self.damaged, self.faint)
 
 
 class _Requests(Sampler[Request]):

@@ -40,6 +40,20 @@ def decode(content: bytearray) -> Pixels:
         raise Undecodable(_short(error)) from error
 
 
+def is_faint(content: bytearray) -> bool:
+    """Grey of 12 or 16 bits with all its numbers below a sixteenth of what these hold, and not all of them 0.
+
+    So are 8 or 12 bits that were written into 16 as they were: scaled, at most 16 shades are left of them.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _opened(content) as image:
+                return _is_deep_grey(image) and 0 < int(np.asarray(image).max()) < 1 << (_bits(image) - 4)
+    except Exception:  # noqa: BLE001  as for pixels; the image is judged elsewhere
+        return False
+
+
 def orientation(content: bytearray) -> int:
     """EXIF's orientation: 1 as stored, 2 to 8 mirrored or turned; 1 too where there is none or it cannot be read."""
     try:
@@ -73,10 +87,8 @@ def _opened(content: bytearray) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Pillow cuts greater numbers off at 255, and fractions to 0, where they should be scaled."""
-    if image.mode.startswith("I;16"):
+    if _is_deep_grey(image):
         return _scaled(image, np.asarray(image).astype(np.int64) >> (_bits(image) - 8))
-    if image.mode == "I" and image.format in ("PPM", "PNG"):  # both are scaled to 16 bits by their readers
-        return _scaled(image, np.asarray(image).astype(np.int64) >> 8)
     if image.mode == "I":
         raise Undecodable(
             f"a {image.format} of whole numbers with a sign or of 32 bits, whose white is not known; "
@@ -85,6 +97,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         return _scaled(image, np.rint(_fractions(image) * 255))
     return image
+
+
+def _is_deep_grey(image: Image.Image) -> bool:
+    """Of 12 or 16 bits; to 16 the readers of PPM and PNG scale by themselves."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG"))
 
 
 def _fractions(image: Image.Image) -> npt.NDArray[np.float64]:

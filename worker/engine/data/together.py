@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 
 import torch
@@ -36,10 +36,22 @@ def together(batches: Batches, ranks: Ranks) -> Batches:
             yield batch
 
 
-class DamageLog:
-    """Which files could not be decoded: each is told of once in a run, for a checkpoint takes `told` along."""
+def damaged_of(batch: Batch) -> tuple[str, ...]:
+    return batch.damaged
 
-    def __init__(self, ranks: Ranks) -> None:
+
+def faint_of(batch: Batch) -> tuple[str, ...]:
+    return batch.faint
+
+
+class DamageLog:
+    """Which files could not be decoded, or what else `of` says of a batch's files.
+
+    Each is told of once; in a run, too, where a checkpoint takes `told` along.
+    """
+
+    def __init__(self, ranks: Ranks, *, of: Callable[[Batch], tuple[str, ...]] = damaged_of) -> None:
+        self._of = of
         self.told: list[str] = []
         self._ranks = ranks
         self._new: dict[str, None] = {}
@@ -52,7 +64,7 @@ class DamageLog:
     def noted(self, batches: Batches) -> Batches:
         with closing(batches):
             for batch in batches:
-                self._new.update(dict.fromkeys(batch.damaged))
+                self._new.update(dict.fromkeys(self._of(batch)))
                 yield batch
 
     def news(self) -> list[str]:

@@ -32,12 +32,13 @@ KNOWN = {1000: DatasetName.IMAGENET, 10: DatasetName.IMAGENETTE}
 
 @dataclass
 class Report:
-    """Files by their path below the folder. What is in `faults`, `unreadable` or `incomplete` makes it unsound; the
-    rest is good to know.
+    """Files by their path below the folder. What is in `faults`, `unreadable`, `broken_links` or `incomplete` makes it
+    unsound; the rest is good to know.
 
     `incomplete` and `nearly_complete` have the share of each image's pixels that its file lacks, in percent; training
-    sees grey there. `turned` are those that EXIF would have turned or mirrored, which training does not do. `left_out`
-    has for each split how many files are not taken for images, by the end of their names.
+    sees grey there. `turned` are those that EXIF would have turned or mirrored, which training does not do, and the
+    numbers of those in `faint` fill less than 1/16 of their range. `left_out` has for each split how many files are not
+    taken for images, by the end of their names, and `broken_links` those of them that are links to nothing.
 
     Equal files are in `mislabelled` where they lie in different classes, of which at most one can be right; and
     otherwise in `leaks` where they lie in both splits, or in `duplicates`.
@@ -52,8 +53,10 @@ class Report:
     incomplete: dict[str, float] = field(default_factory=dict)
     nearly_complete: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    broken_links: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
+    faint: list[str] = field(default_factory=list)
     cmyk: list[str] = field(default_factory=list)
     odd_format: dict[str, str] = field(default_factory=dict)
     tiny: list[str] = field(default_factory=list)
@@ -63,7 +66,7 @@ class Report:
 
     @property
     def is_sound(self) -> bool:
-        return not (self.faults or self.unreadable or self.incomplete)
+        return not (self.faults or self.unreadable or self.broken_links or self.incomplete)
 
 
 def run(data_dir: str, *, workers: int, dataset: DatasetName | None = None, json_file: Path | None = None) -> int:
@@ -110,6 +113,7 @@ def verified(root: Path, classes: dict[str, list[str]], dataset: DatasetName, *,
         classes={split: len(found) for split, found in files.items()},
         faults=list(_faults(files, dataset)),
         left_out={split: dict(noted.kinds) for split, noted in left_out.items() if noted.kinds},
+        broken_links=sorted(name for noted in left_out.values() for name in noted.broken_links),
         notes=[noted.sentence(split) for split, noted in left_out.items() if noted.kinds],
     )
     paths = [str(root / name) for found in files.values() for names in found.values() for name in names]
@@ -159,6 +163,8 @@ def _note(report: Report, inspected: list[Inspected], root: Path) -> None:
             (report.incomplete if image.missing >= MUCH else report.nearly_complete)[name] = 100 * image.missing
         if image.is_turned:
             report.turned.append(name)
+        if image.is_faint:
+            report.faint.append(name)
         if image.is_cmyk:
             report.cmyk.append(name)
         if image.is_tiny:
@@ -188,6 +194,12 @@ def told(report: Report) -> Iterator[str]:
     ):
         yield from _listed(what, [f"{name} ({percent:.2g} % of it)" for name, percent in lacking.items()])
     yield from _listed("cannot be read", [f"{name} ({why})" for name, why in report.unreadable.items()])
+    yield from _listed("are links that lead nowhere, which training leaves out", report.broken_links)
+    yield from _listed(
+        "use less than 1/16 of the range of their 12 or 16 bits and are seen as nearly one shade (stretch their "
+        "numbers over the range, or convert them to 8 bits)",
+        report.faint,
+    )
     yield from _listed("are CMYK", report.cmyk)
     yield from _listed("are not what their name says", [f"{name} ({what})" for name, what in report.odd_format.items()])
     yield from _listed("are turned by EXIF, which training does not heed", report.turned)

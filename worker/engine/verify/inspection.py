@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engine.data import jpeg, pillow_formats
-from worker.engine.data.decode import decode_rgb
+from worker.engine.data.decode import decode_rgb, is_faint
 from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.reading import read_bytes
 from worker.engine.verify.missing import missing_share
@@ -33,7 +33,7 @@ class Inspected:
     """`trouble` says why it cannot be read, `odd_format` what it is where its name says otherwise.
 
     `missing` is the share of its pixels that are not in the file; a decoder shows grey there. `is_turned` says that
-    EXIF asks for it to be turned or mirrored.
+    EXIF asks for it to be turned or mirrored, `is_faint` that its numbers fill too little of their range to be seen.
     """
 
     path: str
@@ -43,6 +43,7 @@ class Inspected:
     is_cmyk: bool = False
     is_tiny: bool = False
     is_turned: bool = False
+    is_faint: bool = False
     missing: float = 0.0
     odd_format: str | None = None
 
@@ -61,9 +62,10 @@ def inspect(path: str) -> Inspected:
     if not content:
         return Inspected(path, digest, 0, trouble="the file is empty")
     try:
-        height, width = decode_rgb(content).shape[1:]
+        pixels = decode_rgb(content)
     except Undecodable as error:
         return Inspected(path, digest, len(content), trouble=str(error))
+    height, width = pixels.shape[1:]
     is_jpeg = content.startswith(jpeg.START)
     frame = jpeg.frame_of(content) if is_jpeg else None
     return Inspected(
@@ -73,6 +75,7 @@ def inspect(path: str) -> Inspected:
         is_cmyk=frame is not None and frame.components == CMYK_COMPONENTS,
         is_tiny=min(height, width) < TINY,
         is_turned=pillow_formats.orientation(content) != 1,
+        is_faint=is_faint(content, pixels),
         missing=missing_share(content) if is_jpeg else 0.0,
         odd_format=_odd_format(path, content),
     )
