@@ -42,12 +42,13 @@ class Launched:
         self._folder = folder
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, rank: int, **environment: str) -> None:
+    def start(self, rank: int, *more: str, **environment: str) -> None:
+        """With `more` at the end of its command."""
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
         number = {"WORLD_SIZE": str(self._count), "LOCAL_WORLD_SIZE": str(self._count)}
         with self.output(rank).open("wb") as output:
             self.processes[rank] = subprocess.Popen(
-                self._command,
+                [*self._command, *more],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -170,6 +171,33 @@ def test_what_the_first_rank_refuses_ends_all(
     assert left == {path: time for path, time in before.items() if not path.name.startswith(".lock")}
 
 
+@pytest.mark.parametrize(
+    ("mistyped", "said"),
+    [
+        (["--seed", "5"], "seed is 3 on rank 0 and 5 on rank 1"),
+        (["--lr", "0.9", "--epochs", "3"], "epochs is 1 on rank 0 and 3 on rank 1; lr is 0.1 on rank 0 and 0.9 on"),
+        (["--out", "elsewhere"], "out is {out} on rank 0 and elsewhere on rank 1"),
+        (["--depth", "32"], "depth is 20 on rank 0 and 32 on rank 1"),
+        (["--batch", "128"], "batch is 192 on rank 0 and 128 on rank 1"),
+        (["--device", "cuda"], "device is cpu on rank 0 and cuda on rank 1"),
+    ],
+)
+def test_ranks_that_are_given_different_settings_are_all_refused_before_anything_is_written(
+    tmp_path: Path, mistyped: list[str], said: str
+) -> None:
+    """As when torchrun is started once on each machine, and one of the commands is mistyped."""
+    out = tmp_path / "run"
+    with launched(train(out, TWO), 2, tmp_path) as ranks:
+        ranks.start(0)
+        ranks.start(1, *mistyped)
+        assert ranks.wait() == [2, 2], ranks.said()
+        for rank in (0, 1):
+            assert said.format(out=out) in ranks.output(rank).read_text(), ranks.said()
+        assert "Traceback" not in ranks.said()
+    assert not out.exists()
+    assert not Path("elsewhere").exists()
+
+
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -271,11 +299,13 @@ train(config, sink=Waits(), control=NullControl(), checkpoints=Path(sys.argv[2])
 """
 LAUNCHED_AND_WAITS = """
 import sys, time
+from pathlib import Path
 from worker.contract.config import RunConfig
 from worker.engine.joining import launched_company
 from worker.engine.launcher import launched
 
-with launched_company(RunConfig.model_validate_json(sys.argv[1]), launched(), tell=print):
+config = RunConfig.model_validate_json(sys.argv[1])
+with launched_company(config, launched(), out=Path("run"), tell=print):
     print("waiting", flush=True)
     time.sleep(3600)
 """

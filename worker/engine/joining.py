@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.distributed import Store  # type: ignore[attr-defined]  # documented, and not declared as exported
+from torch.distributed import Store, rendezvous  # type: ignore[attr-defined]  # documented, not declared as exported
 
 from worker.contract.config import RunConfig
 from worker.engine import launcher
+from worker.engine.agreement import refuse_different_settings, settings_of
 from worker.engine.checkpoint import CheckpointMismatch
 from worker.engine.data.errors import DataError
 from worker.engine.execution import device_of
@@ -34,16 +36,13 @@ ALIKE = (TrainingDiverged, DataError, CheckpointMismatch, FolderRefused)
 
 
 @contextmanager
-def joined(config: RunConfig, place: Launch, *, store: Store | None, watch: Watch | None = None) -> Iterator[Ranks]:
-    """Meets the others in `store`, or where the launcher said. Raises DeviceUnavailable."""
+def joined(config: RunConfig, place: Launch, *, store: Store, watch: Watch | None = None) -> Iterator[Ranks]:
+    """Meets the others in `store`. Raises DeviceUnavailable."""
     device = device_of(config, local_rank=place.local_rank, local_count=place.local_count)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    if store is None:
-        dist.init_process_group(backend, timeout=PATIENCE)
-    else:
-        dist.init_process_group(backend, timeout=PATIENCE, store=store, rank=place.rank, world_size=place.count)
+    dist.init_process_group(backend, timeout=PATIENCE, store=store, rank=place.rank, world_size=place.count)
     try:
         yield Ranks(
             rank=place.rank,
@@ -80,14 +79,15 @@ def losses_named(watch: Watch | None) -> Iterator[None]:
 
 
 @contextmanager
-def launched_company(config: RunConfig, launch: Launch, *, tell: Callable[[str], None]) -> Iterator[Ranks]:
-    """All ranks that a launcher has started, when the last of them is here. Raises DeviceUnavailable and RankLost.
+def launched_company(config: RunConfig, launch: Launch, *, out: Path, tell: Callable[[str], None]) -> Iterator[Ranks]:
+    """All ranks that a launcher has started, when the last of them is here and all are to train the same into `out`.
 
-    `tell` is as in `company`.
+    `tell` is as in `company`. Raises LaunchRefused, DeviceUnavailable and RankLost.
     """
-    watch = Watch(tell)
+    watch, store = Watch(tell), _launchers_store()
+    refuse_different_settings(settings_of(config, out), launch, store)
     with (
-        joined(config, launch, store=None, watch=watch) as ranks,
+        joined(config, launch, store=store, watch=watch) as ranks,
         _connected(ranks, watch),
         closing(watch),
         losses_named(watch),
@@ -125,6 +125,14 @@ def _connections(ranks: Ranks, watch: Watch) -> FirstsConnections | OthersConnec
     with suppress(OSError):
         return OthersConnection(watch, rank=ranks.rank, count=ranks.count, address=address, port=port, token=token)
     return None
+
+
+def _launchers_store() -> Store:
+    """Where torch itself would let the ranks meet, by what the launcher said in the environment."""
+    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
+    store.set_timeout(PATIENCE)
+    assert isinstance(store, Store)
+    return store
 
 
 def _words_group() -> dist.ProcessGroup:

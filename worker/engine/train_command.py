@@ -79,7 +79,7 @@ def _train_alone(folder: ResultsFolder, config: RunConfig, *, fresh: bool) -> in
 def _train_together(folder: ResultsFolder, config: RunConfig, launch: Launch, *, fresh: bool) -> int:
     """One of several ranks, of which the first decides what is deleted and from where all go on."""
     try:
-        with launched_company(config, launch, tell=_say_lost) as ranks:
+        with launched_company(config, launch, out=folder.root, tell=_say_lost) as ranks:
             dataset = listed_by_all(config, ranks)
             if not ranks.is_first:
                 return _follow(folder, config, dataset, ranks)
