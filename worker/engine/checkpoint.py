@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ FORMAT = 3
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
 _CHUNK = 1 << 20
+_NAME = re.compile(r"step-([0-9]{8,})(?:\+([0-9]+))?\.pt")
 
 
 class CheckpointDamaged(RuntimeError):
@@ -116,14 +118,19 @@ def read_sealed(path: Path) -> Checkpoint:
     return Checkpoint(path=path, content=content)
 
 
+def place_of(path: Path) -> tuple[int, int] | None:
+    """The step and micro-batch that `checkpoint_path` gave this name for; None for any other name."""
+    found = _NAME.fullmatch(path.name)
+    if found is None:
+        return None
+    step, micro = int(found[1]), int(found[2] or 0)
+    return (step, micro) if checkpoint_path(path.parent, step, micro=micro).name == path.name else None
+
+
 def newest_first(folder: Path) -> list[Path]:
-    """Of those that were written under the names of `checkpoint_path`."""
-    return sorted(folder.glob("step-*.pt"), key=_place, reverse=True)
-
-
-def _place(path: Path) -> tuple[int, int]:
-    step, _, micro = path.stem.removeprefix("step-").partition("+")
-    return int(step), int(micro or 0)
+    """Of those that have names of `checkpoint_path`; what else is there, such as a copy, is somebody else's."""
+    places = {path: place for path in folder.glob("step-*.pt") if (place := place_of(path)) is not None}
+    return sorted(places, key=places.__getitem__, reverse=True)
 
 
 class _Sealing:
