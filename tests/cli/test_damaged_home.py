@@ -24,6 +24,7 @@ from backend.db.soundness import check_sqlite
 from backend.db.tables import Checkpoint
 from backend.process.home import Home
 from backend.runs.creation import NewRow, insert_run
+from backend.settings import Settings
 from tests.cli.running import RunningUp, command_line, environment, page
 from tests.support.postgres import new_database, running_postgres
 from tests.support.small_disk import require_small_disks
@@ -81,6 +82,24 @@ def test_files_that_cannot_be_read_are_set_aside_and_made_anew(up: Up, home: Pat
     for name in names:
         (home / name).write_bytes(ALONE[how](name))
     starts(up(home=home), *names)
+
+
+@pytest.mark.parametrize("size", [4097, 1 << 20])
+def test_secrets_that_are_too_long_are_set_aside(up: Up, home: Path, size: int) -> None:
+    """No process could be started with them in its environment."""
+    for name in ("token", "redis/password"):
+        (home / name).write_text("a" * size)
+    starts(up(home=home), "token", "redis/password")
+
+
+def test_a_long_secret_is_kept(home: Path) -> None:
+    (home / "token").write_text("a" * 4096 + "\n")
+    assert Home(home).token() == "a" * 4096
+
+
+def test_a_chosen_token_that_is_too_long_is_refused(home: Path) -> None:
+    with pytest.raises(ValueError, match="RESDROP_TOKEN has 4097 characters; take 4096 or fewer"):
+        Settings.from_environment({"RESDROP_HOME": str(home), "RESDROP_TOKEN": "a" * 4097})
 
 
 def test_folders_in_place_of_files_are_set_aside(up: Up, home: Path) -> None:
