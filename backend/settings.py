@@ -14,6 +14,8 @@ from worker.common.disk import Reserve
 
 DEFAULT_HOME = "~/.resdrop"
 DEFAULT_PORT = 8000
+#: Of a token or password. It goes to the parts in their environment, of which Linux takes no variable above 128 KiB.
+MOST_SECRET_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def _token(text: str | None) -> str | None:
     """Raises ValueError, without the secret in it."""
     if text is not None and not (text.isascii() and text.isprintable() and text == text.strip()):
         raise ValueError("RESDROP_TOKEN has a character that no header carries; take letters, digits and punctuation")
+    if text is not None and len(text) > MOST_SECRET_BYTES:
+        raise ValueError(f"RESDROP_TOKEN has {len(text)} characters; take {MOST_SECRET_BYTES} or fewer")
     return text
 
 

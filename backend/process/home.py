@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from backend.process.errors import CommandError
 from backend.process.identity import is_alive
-from backend.settings import DEFAULT_HOME
+from backend.settings import DEFAULT_HOME, MOST_SECRET_BYTES
 from worker.common.disk import is_full, room_at, shown
 from worker.common.set_aside import set_aside
 
@@ -25,6 +25,8 @@ from worker.common.set_aside import set_aside
 _LOCK_TRIES = 3
 #: What the parts write before the first run: database, logs, Redis.
 LEAST_FREE = 2 << 20
+#: With line breaks and the like around the secret.
+_MOST_SECRET_FILE_BYTES = 2 * MOST_SECRET_BYTES
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,8 @@ class Home:
     def token(self) -> str | None:
         """The secret by which the API lets in whom it does not know, if one was ever made."""
         try:
-            return sound_secret((self.path / "token").read_text())
-        except (OSError, ValueError):
+            return secret_in(self.path / "token")
+        except OSError:
             return None
 
     def kept_token(self, chosen: str | None = None) -> str:
@@ -267,7 +269,18 @@ def _taker_is_gone(lock: Path) -> bool:
 def sound_secret(text: str) -> str | None:
     """A token or password as it stands in its file; None for what no program could send."""
     found = text.strip()
-    return found if found.isascii() and found.isprintable() and found and not set(found) & set(" \"'\\") else None
+    if not found or len(found) > MOST_SECRET_BYTES:
+        return None
+    return found if found.isascii() and found.isprintable() and not set(found) & set(" \"'\\") else None
+
+
+def secret_in(path: Path) -> str | None:
+    """What `sound_secret` says of the file, of which no more is read than a secret may have. Raises OSError."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_SECRET_FILE_BYTES + 1)
+    if len(content) > _MOST_SECRET_FILE_BYTES:
+        return None
+    return sound_secret(content.decode("ascii", errors="replace"))
 
 
 def aside_sentence(home: Path, path: Path, moved: Path, why: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from backend.process import redis_data
 from backend.process.errors import CommandError
-from backend.process.home import Home, sound_secret, write_private
+from backend.process.home import Home, secret_in, write_private
 from worker.common.disk import room_at
 
 #: sun_path holds 108 bytes with the closing zero (unix(7)); 104 on other systems.
@@ -117,7 +117,7 @@ def _loopback(home: Home) -> tuple[list[str], str]:
 
 
 def _password(path: Path) -> str:
-    found = sound_secret(path.read_text()) if path.exists() else None
+    found = secret_in(path) if path.exists() else None
     if found is None:
         found = secrets.token_urlsafe(32)
         write_private(path, found)

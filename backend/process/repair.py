@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backend.process import events
 from backend.process.errors import CommandError
-from backend.process.home import Address, Home, aside_sentence, sound_secret
+from backend.process.home import Address, Home, aside_sentence, secret_in
 from backend.process.programs import PART_NAMES
 from worker.common.set_aside import found_aside, set_aside
 
@@ -135,11 +135,7 @@ def _events(path: Path) -> str:
 
 
 def _secret(path: Path) -> str:
-    try:
-        found = sound_secret(path.read_text())
-    except ValueError:
-        found = None
-    return "" if found else "it holds no secret that a program could send"
+    return "" if secret_in(path) else "it holds no secret that a program could send"
 
 
 def _identity(path: Path) -> str:

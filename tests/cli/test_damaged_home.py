@@ -7,20 +7,27 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from backend.db import soundness
 from backend.db.migrate import upgrade
 from backend.db.session import Database
+from backend.db.soundness import check_sqlite
 from backend.db.tables import Checkpoint
 from backend.process.home import Home
 from backend.runs.creation import NewRow, insert_run
-from tests.cli.running import RunningUp, command_line, page
+from backend.settings import Settings
+from tests.cli.running import RunningUp, command_line, environment, page
 from tests.support.postgres import new_database, running_postgres
+from tests.support.small_disk import require_small_disks
 from worker.contract.config import RunConfig
 
 Up = Callable[..., RunningUp]
@@ -75,6 +82,24 @@ def test_files_that_cannot_be_read_are_set_aside_and_made_anew(up: Up, home: Pat
     for name in names:
         (home / name).write_bytes(ALONE[how](name))
     starts(up(home=home), *names)
+
+
+@pytest.mark.parametrize("size", [4097, 1 << 20])
+def test_secrets_that_are_too_long_are_set_aside(up: Up, home: Path, size: int) -> None:
+    """No process could be started with them in its environment."""
+    for name in ("token", "redis/password"):
+        (home / name).write_text("a" * size)
+    starts(up(home=home), "token", "redis/password")
+
+
+def test_a_long_secret_is_kept(home: Path) -> None:
+    (home / "token").write_text("a" * 4096 + "\n")
+    assert Home(home).token() == "a" * 4096
+
+
+def test_a_chosen_token_that_is_too_long_is_refused(home: Path) -> None:
+    with pytest.raises(ValueError, match="RESDROP_TOKEN has 4097 characters; take 4096 or fewer"):
+        Settings.from_environment({"RESDROP_HOME": str(home), "RESDROP_TOKEN": "a" * 4097})
 
 
 def test_folders_in_place_of_files_are_set_aside(up: Up, home: Path) -> None:
@@ -227,6 +252,72 @@ class TestSql:
         migrated.unlink()
         self.refused(home, "its write-ahead log resdrop.db-wal holds 4096 bytes", "move the log away")
         assert log.stat().st_size == 4096
+
+    @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+    @pytest.mark.parametrize("has_database", [True, False])
+    def test_a_folder_in_the_place_of_a_file_beside_it(
+        self, home: Path, request: pytest.FixtureRequest, suffix: str, has_database: bool
+    ) -> None:
+        if has_database:
+            request.getfixturevalue("migrated")
+        beside = home / f"resdrop.db{suffix}"
+        beside.mkdir()
+        self.refused(home, f"{beside} beside the database", "(Is a directory): move it away; the database stays")
+
+    def test_a_journal_that_is_none(self, home: Path, migrated: Path) -> None:
+        journal = migrated.with_name("resdrop.db-journal")
+        journal.write_bytes(b"garbage" * 500)
+        self.refused(home, f"The rollback journal {journal} beside the database", "is not SQLite's", "move it away")
+
+    @pytest.mark.parametrize("name", ["resdrop.db", "resdrop.db-shm", "resdrop.db-wal"])
+    @pytest.mark.parametrize("is_made", [True, False])
+    def test_a_file_that_takes_no_writes(
+        self, home: Path, request: pytest.FixtureRequest, name: str, is_made: bool
+    ) -> None:
+        if is_made:
+            request.getfixturevalue("migrated")
+        (home / name).touch()
+        if subprocess.run(["chattr", "+i", str(home / name)], capture_output=True, check=False).returncode:
+            pytest.skip("files cannot be made immutable here")
+        try:
+            self.refused(home, str(home / name), "cannot be used (Operation not permitted)", "chattr -i")
+        finally:
+            subprocess.run(["chattr", "-i", str(home / name)], check=True)
+
+    def test_a_folder_that_takes_no_writes(self, tmp_path: Path, migrated: Path) -> None:
+        require_small_disks(tmp_path)
+        bound = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+        program = "import sys; from pathlib import Path; from backend.db.soundness import check_sqlite\n"
+        program += "for name in sys.argv[1:]:\n"
+        program += "    try: check_sqlite(Path(name))\n"
+        program += "    except Exception as error: print(error)\n"
+        asked = [sys.executable, "-c", program, str(migrated), str(migrated.with_name("other.db"))]
+        command = ["unshare", "-r", "-m", "sh", "-c", bound, "sh", str(migrated.parent), *asked]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+        made, other = done.stdout.splitlines()
+        assert made.startswith(f"The database {migrated} cannot be used (Read-only file system): make it")
+        assert "other.db cannot be made (Read-only file system): make its folder" in other
+
+    def test_looking_at_it_leaves_it_as_it_is(self, home: Path, migrated: Path) -> None:
+        """Also its log, which whoever closes it last would write into it."""
+        with closing(sqlite3.connect(migrated)) as connection:
+            connection.execute("UPDATE change_counter SET value = 7")
+            connection.commit()
+            for name in ("resdrop.db", "resdrop.db-wal"):
+                shutil.copy(home / name, home / f"{name}.killed")
+        for name in ("resdrop.db", "resdrop.db-wal"):
+            (home / f"{name}.killed").replace(home / name)
+        before = [(home / name).read_bytes() for name in ("resdrop.db", "resdrop.db-wal")]
+        check_sqlite(migrated)
+        assert [(home / name).read_bytes() for name in ("resdrop.db", "resdrop.db-wal")] == before
+
+    def test_a_database_that_another_writes_to_is_not_waited_for_in_vain(
+        self, migrated: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(soundness, "_BUSY_SECONDS", 0.1)
+        with closing(sqlite3.connect(migrated, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            check_sqlite(migrated)
 
     def test_an_empty_file_is_a_database_yet_to_be_made(self, up: Up, home: Path) -> None:
         (home / "resdrop.db").touch()

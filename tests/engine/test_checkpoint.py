@@ -25,6 +25,7 @@ from worker.engine.checkpoint import (
     read_sealed,
     save,
 )
+from worker.engine.data.open import open_dataset
 from worker.engine.train_command import newest_sound_checkpoint
 
 CONTENT: dict[str, Any] = {
@@ -224,17 +225,90 @@ WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 def test_a_right_seal_on_the_wrong_things_is_passed_over_for_the_next_older(
     sound: dict[str, Any], tmp_path: Path, what: str
 ) -> None:
-    path = checkpoint_path(tmp_path, 10)
+    path = checkpoint_path(tmp_path, sound["step"], micro=sound["micro"])
     save(WRONG[what](sound), path)
-    with pytest.raises(CheckpointDamaged, match=r"step-00000010\.pt does not hold a training's state: "):
+    with pytest.raises(CheckpointDamaged, match=r"step-00000001\+1\.pt does not hold a training's state: "):
         load(path)
     older = checkpoint_path(tmp_path, 1)
-    save(sound, older)
+    save(sound | {"micro": 0}, older)
     told = Recorder()
     found = newest_sound_checkpoint(tmp_path, told)
     assert found is not None
     assert found.path == older
     assert [notice.endswith("; passed over") for notice in told.notices] == [True]
+
+
+@pytest.mark.parametrize("step", [10, 10**12, 10**5000], ids=["other", "great", "longer than text"])
+def test_a_step_that_is_not_that_of_its_name_is_passed_over(sound: dict[str, Any], tmp_path: Path, step: int) -> None:
+    path, older = checkpoint_path(tmp_path, 33), checkpoint_path(tmp_path, 1)
+    save(sound | {"step": step, "micro": 0}, path)
+    save(sound | {"micro": 0}, older)
+    found = newest_sound_checkpoint(tmp_path, Recorder())
+    assert found is not None
+    assert found.path == older
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"step": 10**12},
+        {"step": 11},
+        {"step": 10, "micro": 1},
+        {"step": 4, "evaluated": 1},
+        {"best": {"top1": 1.0, "step": 5}},
+    ],
+)
+def test_a_place_that_its_settings_do_not_reach_is_passed_over(
+    sound: dict[str, Any], tmp_path: Path, places: dict[str, Any]
+) -> None:
+    dataset = open_dataset(RunConfig.model_validate(sound["config"]))
+    content = sound | {"step": 3, "micro": 0} | places
+    save(content, checkpoint_path(tmp_path, content["step"], micro=content["micro"]))
+    told = Recorder()
+    assert newest_sound_checkpoint(tmp_path, told, dataset=dataset) is None
+    assert "does not hold a training's state" in told.notices[0]
+
+
+def test_steps_are_not_counted_with_images_that_others_have_taken_the_place_of(
+    sound: dict[str, Any], tmp_path: Path
+) -> None:
+    """Else a training would begin anew that can go on once they are back."""
+    dataset = open_dataset(RunConfig.model_validate(sound["config"]))
+    path = checkpoint_path(tmp_path, 11)
+    save(sound | {"step": 11, "micro": 0, "images": "others"}, path)
+    assert load(path, dataset=dataset).step == 11
+
+
+@pytest.mark.parametrize("found", [torch.zeros(2), None, "3", True, [FORMAT]])
+def test_a_format_that_is_no_number_is_damage(tmp_path: Path, found: object) -> None:
+    path = checkpoint_path(tmp_path, 3)
+    sealed(written_by_torch({"format": found}), path)
+    with pytest.raises(CheckpointDamaged, match=r"step-00000003\.pt names no format"):
+        read_sealed(path)
+
+
+def test_a_copy_under_a_name_of_another_kind_is_of_any_step(sound: dict[str, Any], tmp_path: Path) -> None:
+    save(sound, tmp_path / "mine.pt")
+    assert load(tmp_path / "mine.pt").step == sound["step"]
+
+
+class Unfit(ValueError):
+    """What no check foresaw."""
+
+
+def test_whatever_a_content_leads_to_is_damage(
+    sound: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint_path(tmp_path, sound["step"], micro=sound["micro"])
+    save(sound, path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Unfit("strange")
+
+    for where in ("worker.engine.checkpoint.refuse_misfit", "torch.load"):
+        monkeypatch.setattr(where, refuse)
+        with pytest.raises(CheckpointDamaged, match="strange"):
+            load(path)
 
 
 def test_a_sound_checkpoint_of_any_recipe_is_taken(tmp_path: Path) -> None:

@@ -164,6 +164,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_older(tmp_path: Path, capsy
     assert differences(final_state(tmp_path / "checkpoints"), expected) == []
 
 
+def test_a_copy_beside_the_checkpoints_is_left_alone(tmp_path: Path) -> None:
+    assert main(options(tmp_path, epochs=1)) == 0
+    newest = newest_first(tmp_path / "checkpoints")[0]
+    copy = newest.with_name(f"{newest.stem} (copy).pt")
+    copy.write_bytes(newest.read_bytes())
+    (tmp_path / "summary.json").unlink()
+    assert main(options(tmp_path, epochs=1)) == 0
+    assert main(["evaluate", "--run", str(tmp_path)]) == 0
+    assert copy.exists()
+
+
 def test_divergence_is_told_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(options(tmp_path, lr=100, weight_decay=1, warmup_epochs=0, epochs=10, bn_reestimate=0)) == 1
     assert "failed: the training loss stopped being finite" in capsys.readouterr().out

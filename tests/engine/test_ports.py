@@ -239,6 +239,30 @@ def test_the_two_newest_checkpoints_and_the_best_are_kept(tmp_path: Path) -> Non
     assert (tmp_path / "best.pt").resolve() == newest_first(tmp_path)[-1].resolve()
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["step-00000005 (copy).pt", "step-5.pt", "step-000000005.pt", "step-00000005+0.pt", "step-.pt", "step-\u0665.pt"],
+)
+def test_files_of_other_names_are_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    keeper = CheckpointKeeper(tmp_path, newest=1)
+    for step in (5, 10):
+        keeper.checkpoint(saved(tmp_path, step))
+    assert [path.name for path in newest_first(tmp_path)] == ["step-00000010.pt"]
+    assert (tmp_path / name).exists()
+
+
+def test_what_is_in_the_way_of_the_kept_ones_is_left_alone(tmp_path: Path) -> None:
+    """A folder, and files of steps that this training has not made: they make no room for themselves."""
+    (tmp_path / "step-00000001.pt").mkdir()
+    for step in (98, 99):
+        saved(tmp_path, step)
+    keeper = CheckpointKeeper(tmp_path, newest=2)
+    for step in (5, 10, 15):
+        keeper.checkpoint(saved(tmp_path, step))
+    assert [path.name for path in newest_first(tmp_path)] == [f"step-{step:08d}.pt" for step in (99, 98, 15, 10, 1)]
+
+
 def test_links_that_a_kill_prevented_are_made_at_the_next_start(tmp_path: Path) -> None:
     """Else the old best is deleted in the end, and its link points to nothing."""
     CheckpointKeeper(tmp_path, newest=2).checkpoint(saved(tmp_path, 5, best=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ import torch
 from worker.common.disk import is_full
 from worker.common.unfinished_checkpoints import SUFFIX, mark_in_use, remove_unfinished
 from worker.engine.checkpoint_contents import Misfit, refuse_misfit
+from worker.engine.data.images import Dataset
 
 FORMAT = 3
 _MARK = b"RESDROP1"
 _SEAL_BYTES = len(_MARK) + hashlib.sha256().digest_size
 _CHUNK = 1 << 20
+_NAME = re.compile(r"step-([0-9]{8,})(?:\+([0-9]+))?\.pt")
 
 
 class CheckpointDamaged(RuntimeError):
@@ -94,13 +97,20 @@ def save(content: Mapping[str, Any], path: Path) -> Written:
     return written
 
 
-def load(path: Path) -> Checkpoint:
-    """One that a training can go on from. Raises CheckpointDamaged or CheckpointMismatch."""
+def load(path: Path, *, dataset: Dataset | None = None) -> Checkpoint:
+    """One that a training can go on from, on the images of `dataset` where those made it.
+
+    Raises CheckpointDamaged or CheckpointMismatch.
+    """
     found = read_sealed(path)
     try:
-        refuse_misfit(found.content)
-    except Misfit as misfit:
-        raise CheckpointDamaged(f"checkpoint {path} does not hold a training's state: {misfit}") from misfit
+        refuse_misfit(found.content, dataset=dataset)
+        _refuse_other_place(found)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a strange content leads to says that it is none of ours
+        why = error if isinstance(error, Misfit) else f"{type(error).__name__}: {error}"
+        raise CheckpointDamaged(f"checkpoint {path} does not hold a training's state: {why}") from error
     return found
 
 
@@ -111,19 +121,39 @@ def read_sealed(path: Path) -> Checkpoint:
         content = _numbers_and_text(path)
     except OSError as error:
         raise CheckpointDamaged(f"checkpoint {path} cannot be read: {error.strerror}") from error
-    if content["format"] != FORMAT:
-        raise CheckpointMismatch(f"checkpoint {path} has format {content['format']}, this version reads {FORMAT}")
+    found = content["format"]
+    if type(found) is not int:
+        raise CheckpointDamaged(f"checkpoint {path} names no format; its format is a {type(found).__name__}")
+    if found != FORMAT:
+        raise CheckpointMismatch(f"checkpoint {path} has format {found}, this version reads {FORMAT}")
     return Checkpoint(path=path, content=content)
 
 
+def place_of(path: Path) -> tuple[int, int] | None:
+    """The step and micro-batch that `checkpoint_path` gave this name for; None for any other name."""
+    found = _NAME.fullmatch(path.name)
+    if found is None:
+        return None
+    step, micro = int(found[1]), int(found[2] or 0)
+    return (step, micro) if checkpoint_path(path.parent, step, micro=micro).name == path.name else None
+
+
 def newest_first(folder: Path) -> list[Path]:
-    """Of those that were written under the names of `checkpoint_path`."""
-    return sorted(folder.glob("step-*.pt"), key=_place, reverse=True)
+    """Of those that have names of `checkpoint_path`; what else is there, such as a copy, is somebody else's."""
+    places = {path: place for path in folder.glob("step-*.pt") if (place := place_of(path)) is not None}
+    return sorted(places, key=places.__getitem__, reverse=True)
 
 
-def _place(path: Path) -> tuple[int, int]:
-    step, _, micro = path.stem.removeprefix("step-").partition("+")
-    return int(step), int(micro or 0)
+def _refuse_other_place(found: Checkpoint) -> None:
+    """Raises Misfit. A copy under a name of another kind may be of any place."""
+    named, holds = place_of(found.path), (found.step, int(found.content["micro"]))
+    if named not in (None, holds):
+        raise Misfit(f"by its name it is of {_shown(named)}, and it holds {_shown(holds)}")
+
+
+def _shown(place: tuple[int, int]) -> str:
+    step, micro = place
+    return f"step {step}" + (f" and micro-batch {micro}" if micro else "")
 
 
 class _Sealing:
@@ -193,7 +223,9 @@ def _numbers_and_text(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise CheckpointDamaged(f"checkpoint {path} holds more than numbers and text; none of it was run") from error
-    except RuntimeError as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # its directory and its pickle can be wrong in any way
         raise CheckpointDamaged(f"checkpoint {path} is not one of torch's files: {error}") from error
     if not isinstance(content, dict) or "format" not in content:
         raise CheckpointDamaged(f"checkpoint {path} names no format; another program has written it")

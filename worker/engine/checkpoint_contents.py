@@ -12,9 +12,11 @@ from torch import Tensor
 from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
 from worker.engine import resnet
+from worker.engine.data.images import Dataset
 from worker.engine.meters import SUMS
 
-Count = Annotated[int, Field(ge=0)]
+#: What fits into a tensor; no training makes more steps.
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 SCALER = frozenset({"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"})
 
@@ -65,13 +67,17 @@ class _Contents(_Values):
     versions: dict[str, str]
 
 
-def refuse_misfit(content: Mapping[str, Any]) -> None:
-    """Raises Misfit. Looks at shapes, kinds and finiteness; that the numbers are the right ones, the seal says."""
+def refuse_misfit(content: Mapping[str, Any], *, dataset: Dataset | None = None) -> None:
+    """Raises Misfit. Looks at shapes, kinds and finiteness; that the numbers are the right ones, the seal says.
+
+    With the `dataset` that it was made with also at whether the settings allow as many steps.
+    """
     try:
         found = _Contents.model_validate(dict(content))
         config = RunConfig.model_validate(found.config)
     except ValidationError as error:
         raise Misfit(_first(error)) from error
+    _refuse_places(found, config, dataset)
     # On no device: shapes without memory.
     network = resnet.skeleton(depth=config.depth, num_classes=len(found.classes))
     _refuse_tensors("model", found.model, network.state_dict())
@@ -88,6 +94,21 @@ def refuse_misfit(content: Mapping[str, Any]) -> None:
         raise Misfit("scaler is no gradient scaler's state")
     if found.meter.sums.shape != (found.ranks, SUMS):
         raise Misfit(f"meter has sums of shape {list(found.meter.sums.shape)} for {found.ranks} ranks")
+
+
+def _refuse_places(found: _Contents, config: RunConfig, dataset: Dataset | None) -> None:
+    if found.evaluated > config.epochs:
+        raise Misfit(f"evaluated is epoch {found.evaluated} of {config.epochs}")
+    if found.best is not None and found.best.step > found.step:
+        raise Misfit(f"best is of step {found.best.step}, and it holds step {found.step}")
+    if dataset is None or dataset.fingerprint != found.images:
+        return
+    steps_per_epoch = len(dataset.train) // config.batch
+    total = config.epochs * steps_per_epoch
+    if (found.step, found.micro) > (total, 0):
+        raise Misfit(f"it holds step {found.step}, and its settings end with step {total}")
+    if found.evaluated * steps_per_epoch > found.step:
+        raise Misfit(f"evaluated is epoch {found.evaluated}, which ends after step {found.step}")
 
 
 def _refuse_gradients(found: _Contents, parameters: Mapping[str, Tensor]) -> None:

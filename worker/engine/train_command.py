@@ -72,7 +72,7 @@ def _train_alone(folder: ResultsFolder, config: RunConfig, *, fresh: bool) -> in
     execution.settle(config)
     control = SignalControl(heard=_say_pausing)
     with folder.locked(), control.listening():
-        beginning = _beginning(folder, config, fresh=fresh)
+        beginning = _beginning(folder, config, dataset, fresh=fresh)
         return 0 if beginning is None else _train_in(folder, config, dataset, control, beginning)
 
 
@@ -96,7 +96,7 @@ def _lead(folder: ResultsFolder, config: RunConfig, dataset: Dataset, ranks: Ran
         try:
             held.enter_context(folder.locked())
             held.enter_context(control.listening())
-            beginning = _beginning(folder, config, fresh=fresh)
+            beginning = _beginning(folder, config, dataset, fresh=fresh)
         except (FolderRefused, CheckpointMismatch) as refusal:
             # Before the others hear of it: the first that ends has the launcher end the rest.
             complain(str(refusal))
@@ -146,7 +146,7 @@ class _Beginning:
     notices: tuple[str, ...] = ()
 
 
-def _beginning(folder: ResultsFolder, config: RunConfig, *, fresh: bool) -> _Beginning | None:
+def _beginning(folder: ResultsFolder, config: RunConfig, dataset: Dataset, *, fresh: bool) -> _Beginning | None:
     """None where the run is completed, which is said. Raises FolderRefused and CheckpointMismatch."""
     folder.refuse_strangers()
     if fresh:
@@ -156,7 +156,7 @@ def _beginning(folder: ResultsFolder, config: RunConfig, *, fresh: bool) -> _Beg
         say(folder.completed_before())
         return None
     passed_over = _Noted()
-    resume = newest_sound_checkpoint(folder.checkpoints, passed_over)
+    resume = newest_sound_checkpoint(folder.checkpoints, passed_over, dataset=dataset)
     return _Beginning(resume, is_fresh=False, notices=tuple(passed_over.notices))
 
 
@@ -238,13 +238,13 @@ def _say_pausing() -> None:
         os.write(2, b"\npausing: writing a checkpoint (again to quit without)\n")
 
 
-def newest_sound_checkpoint(folder: Path, told: MetricSink) -> Checkpoint | None:
-    """Also of a training that goes on meanwhile, which replaces its checkpoints by newer ones."""
+def newest_sound_checkpoint(folder: Path, told: MetricSink, *, dataset: Dataset | None = None) -> Checkpoint | None:
+    """Also of a training that goes on meanwhile, which replaces its checkpoints by newer ones; `dataset` as `load`."""
     seen: set[Path] = set()
     while left := [path for path in newest_first(folder) if path not in seen]:
         seen.add(left[0])
         try:
-            return load(left[0])
+            return load(left[0], dataset=dataset)
         except CheckpointDamaged as damage:
             if left[0].exists():
                 told.notice(f"{damage}; passed over")

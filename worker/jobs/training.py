@@ -8,6 +8,8 @@ import sys
 from worker.common.unfinished_checkpoints import remove_unfinished
 from worker.engine.checkpoint import Checkpoint, CheckpointDamaged, CheckpointMismatch, CheckpointUnwritable, load
 from worker.engine.data.errors import DataError
+from worker.engine.data.images import Dataset
+from worker.engine.data.open import open_dataset
 from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, RankLost, TrainingDiverged
 from worker.engine.trainer import train
@@ -48,7 +50,8 @@ def _train(lifeline: Lifeline) -> Ended:
     spec, sink = lifeline.assignment.spec, PipeSink(lifeline)
     for earlier in lifeline.assignment.earlier_checkpoint_folders():
         remove_unfinished(earlier)
-    resume = newest_sound(lifeline)
+    dataset = open_dataset(spec.config)
+    resume = newest_sound(lifeline, dataset)
     if resume is None and spec.checkpoints:
         sink.notice("no checkpoint of this run can be read any more; it begins anew")
     outcome = train(
@@ -57,16 +60,17 @@ def _train(lifeline: Lifeline) -> Ended:
         control=PipeControl(lifeline),
         checkpoints=lifeline.assignment.checkpoint_folder,
         resume=resume,
+        dataset=dataset,
     )
     return Ended(outcome=Outcome(outcome.ending.value), step=outcome.step, elapsed_seconds=outcome.elapsed_seconds)
 
 
-def newest_sound(lifeline: Lifeline) -> Checkpoint | None:
+def newest_sound(lifeline: Lifeline, dataset: Dataset) -> Checkpoint | None:
     """The newest checkpoint that can be read; None where there is none, and the training begins anew."""
     assignment = lifeline.assignment
     for reference in assignment.spec.checkpoints:
         try:
-            return load(assignment.checkpoint_file(reference.path))
+            return load(assignment.checkpoint_file(reference.path), dataset=dataset)
         except CheckpointDamaged as error:
             lifeline.say(Damaged(path=reference.path, reason=f"{error}; it is passed over"))
     return None

@@ -38,9 +38,15 @@ class CheckpointKeeper(NullSink):
             self._best = saved.path
             _point(self._folder / BEST, saved.path)
         _point(self._folder / LAST, saved.path)
-        for path in newest_first(self._folder)[self._newest :]:
+        for path in self._written_until(saved.path)[self._newest :]:
             if path != self._best:
-                path.unlink()
+                path.unlink(missing_ok=True)
+
+    def _written_until(self, newest: Path) -> list[Path]:
+        """Without those of later steps, which are not of this training, and without what is no file."""
+        written = newest_first(self._folder)
+        later = written.index(newest) if newest in written else 0
+        return [path for path in written[later:] if path.is_file()]
 
 
 def _point(link: Path, target: Path) -> None:
