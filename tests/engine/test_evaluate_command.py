@@ -3,7 +3,9 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ import torch
 
 from tests.engine.parts import TINY
 from tests.engine.small_folders import SMALL_FOLDER, folder_of
-from worker.engine import checkpoint
+from worker.engine import batch_norm, checkpoint, restored
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import load, newest_first
 from worker.engine.data.digits import _scans, validation_mask
+from worker.engine.data.images import Batch
 from worker.engine.export.formats import FORMATS
+from worker.engine.resnet import ResNet
 from worker.engine.sinks.history import read_history
 
 
@@ -183,16 +187,37 @@ def test_code_in_a_checkpoint_is_refused_and_does_not_run(
     assert "is damaged" in capsys.readouterr().err
 
 
-def test_a_smaller_batch_measures_the_same_images(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As on a smaller GPU; the run's own micro-batch is 128."""
+@pytest.mark.parametrize("batch", [40, 200])
+def test_another_batch_measures_the_runs_own_number(run: Path, capsys: pytest.CaptureFixture[str], batch: int) -> None:
+    """Batch norm is taken over the run's own micro-batches of 128 all the same."""
+    assert main(["evaluate", "--run", str(run), "--batch", str(batch)]) == 0
+    said, own = capsys.readouterr().out, last_row(run)
+    assert "batch norm taken again over 2 training batches, as in its run" in said
+    assert "after this step: the same" in said
+    assert said_loss(said) == pytest.approx(float(own["val/loss"]), abs=1e-5)
+
+
+def test_statistics_over_smaller_batches_are_told_as_what_they_are(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a smaller GPU, which the run's own micro-batch does not fit."""
+
+    def too_small(model: ResNet, batches: Iterable[Batch], **how: Any) -> ResNet:
+        return batch_norm.reestimated(model, map(fitting, batches), **how)
+
+    def fitting(batch: Batch) -> Batch:
+        if len(batch.labels) > 40:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return batch
+
+    monkeypatch.setattr(restored, "reestimated", too_small)
     assert main(["evaluate", "--run", str(run), "--batch", "40"]) == 0
     said, own = capsys.readouterr().out, last_row(run)
-    assert "the images of 2 training batches, 40 at once where its run had 128" in said
+    assert "the images of 2 training batches, 40 at once, as the 128 of its run do not fit the memory here" in said
+    assert "accuracies may differ noticeably" in said
     assert said_loss(said) == pytest.approx(float(own["val/loss"]), rel=0.02)
-    # A larger one computes the same statistics.
-    assert main(["evaluate", "--run", str(run), "--batch", "200"]) == 0
-    assert "batch norm taken again over 2 training batches, as in its run" in (said := capsys.readouterr().out)
-    assert said_loss(said) == pytest.approx(float(own["val/loss"]), abs=1e-5)
+    with pytest.raises(torch.OutOfMemoryError):
+        main(["evaluate", "--run", str(run)])
 
 
 def test_another_image_size_is_told_beside_the_runs_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

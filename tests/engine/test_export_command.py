@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import sys
 import warnings
 from pathlib import Path
@@ -114,6 +116,18 @@ def test_what_is_exported_is_what_was_evaluated(tmp_path: Path, capsys: pytest.C
         found[bool(extra)] = 100 * float((logits.argmax(1) == batch.labels.numpy()).mean())
     assert found[False] == pytest.approx(own)
     assert "batch norm taken again over 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_the_umask_says_who_may_read_the_file(run: Path, tmp_path: Path, name: str, umask: int, mode: int) -> None:
+    out = tmp_path / f"network{formats.FORMATS[name].suffix}"
+    before = os.umask(umask)
+    try:
+        assert main(["export", "--run", str(run), "--format", name, "--out", str(out)]) == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(out.stat().st_mode) == mode
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.engine.__main__ import verb_modules
+from worker.engine.__main__ import main, verb_modules
 from worker.engine.leaving import leaving_at_once
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,38 @@ def test_help_comes_without_importing_torch(verb: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb", "meant"),
+    [
+        ("train --out x --epoch 3", "train", "--epochs"),
+        ("train --out x --dept=20", "train", "--depth"),
+        ("train --out x --pl 0.5", "train", "--pL"),
+        ("train --out x --epoch 3 --sead 1", "train", "--epochs and --seed"),
+        ("compare --out x --seds 0-4", "compare", "--seeds"),
+        ("estimate --second 3", "estimate", "--seconds"),
+        ("evaluate --run x --bath 3", "evaluate", "--batch"),
+        ("export --run x --format onnx --out x.onnx --normalize-inputs", "export", "--normalize"),
+        ("data verify x --worker 2", "data verify", "--workers"),
+        ("data prepare imagenet --archives x --out y --no-sum", "data prepare", "--no-sums"),
+    ],
+)
+def test_a_mistyped_option_is_refused_with_what_was_meant(
+    capsys: pytest.CaptureFixture[str], typed: str, verb: str, meant: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: resdrop {verb} [-h]")
+    assert said.endswith(f"; did you mean {meant}?\n")
+
+
+def test_what_is_like_no_option_is_only_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--out", "x", "y"])
+    assert capsys.readouterr().err.endswith("resdrop train: error: unrecognized arguments: y\n")
 
 
 @pytest.mark.parametrize("verb", ["compare", "estimate"])

@@ -54,7 +54,7 @@ def test_a_trainer_that_did_not_answer_goes_on_from_its_last_checkpoint() -> Non
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
-        ({"exit_status": -9}, "killed by SIGKILL"),
+        ({"exit_status": -9}, "killed by SIGKILL (probably out of memory)"),
         ({"exit_status": -11}, "killed by SIGSEGV"),
         ({"exit_status": 3}, "ended without a word, with exit status 3"),
         ({"exit_status": 0}, "ended without a word, with exit status 0"),

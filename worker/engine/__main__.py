@@ -1,8 +1,7 @@
-"""The engine's command line: `python -m worker.engine <verb>`. torch is imported only once the input is sound."""
+"""The engine's command line: `resdrop <verb>`. torch is imported only once the input is sound."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import NoReturn
 
 from worker.engine.launcher import LaunchRefused, refuse_several
 from worker.engine.leaving import INTERRUPTED, leaving_at_once
+from worker.engine.parsing import Parser
 from worker.engine.terminal import guard_standard_streams
 
 BAD_INPUT = 2
@@ -21,7 +21,7 @@ BAD_INPUT = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     with leaving_at_once():
-        arguments = _parser().parse_args(argv)
+        arguments = _parser().parsed(argv)
     try:
         if "takes_ranks" not in arguments:
             refuse_several(arguments.command)
@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m worker.engine", description=__doc__, allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser(prog="resdrop", description=__doc__)
     verbs = parser.add_subparsers(title="verbs", dest="command", metavar="<verb>", required=True)
     for module in verb_modules():
         module.add(verbs)

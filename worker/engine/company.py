@@ -136,7 +136,7 @@ def _name(number: int) -> str:
         name = Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    return f"{name} (perhaps for want of memory)" if name == "SIGKILL" else name
+    return f"{name} (probably out of memory)" if name == "SIGKILL" else name
 
 
 def _dismiss(process: subprocess.Popen[str]) -> None:

@@ -111,7 +111,7 @@ def _told(restored: Restored, plan: _Tally, result: Evaluation, *, split: Split,
     if plan.config.image_side != restored.trained_with.image_side:
         yield f"evaluated at {plan.config.image_side} px, trained at {restored.trained_with.image_side} px"
     if plan.config.bn_reestimate:
-        yield f"batch norm taken again over {_batch_norm_images(restored, plan)}"
+        yield f"batch norm taken again over {_batch_norm_images(restored)}"
     images, (_, top1, top5) = len(plan.dataset.val), plan.counts.sum(0).tolist()
     yield (
         f"{images} images: {split}/loss {result.loss:.6f}, {split}/top1 {result.top1:.4f} % ({top1} right), "
@@ -124,12 +124,15 @@ def _told(restored: Restored, plan: _Tally, result: Evaluation, *, split: Split,
         yield from _beside_the_run(restored, plan, result)
 
 
-def _batch_norm_images(restored: Restored, plan: Plan) -> str:
-    own, here = restored.trained_with.micro_batch, plan.config.micro_batch
-    batches = f"{plan.config.bn_reestimate} training batches"
-    if here >= own:
+def _batch_norm_images(restored: Restored) -> str:
+    own, here = restored.trained_with.micro_batch, restored.statistics_batch
+    batches = f"{restored.config.bn_reestimate} training batches"
+    if here == own:
         return f"{batches}, as in its run"
-    return f"the images of {batches}, {here} at once where its run had {own}: the last digits are others than there"
+    return (
+        f"the images of {batches}, {here} at once, as the {own} of its run do not fit the memory here: loss and "
+        "accuracies may differ noticeably from the run's"
+    )
 
 
 def _beside_the_run(restored: Restored, plan: Plan, result: Evaluation) -> Iterator[str]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from worker.contract.config import RunConfig
 from worker.engine.batch_norm import reestimated
 from worker.engine.checkpoint import Checkpoint, load
-from worker.engine.plan import Plan
+from worker.engine.data.images import Batch
+from worker.engine.out_of_memory import is_out_of_memory
+from worker.engine.plan import Batches, Plan
 from worker.engine.ports import NullSink
 from worker.engine.precision import Precision
 from worker.engine.resnet import ResNet
@@ -51,6 +56,7 @@ class Restored:
         self.config = _alone(self.checkpoint, changes)
         self.trained_with = RunConfig.model_validate(self.checkpoint.config)
         self.classes: tuple[str, ...] = tuple(self.checkpoint.content["classes"])
+        self.statistics_batch = self.trained_with.micro_batch
 
     def network(self) -> ResNet:
         """On the CPU, in evaluation mode, with its running batch-norm statistics."""
@@ -59,14 +65,31 @@ class Restored:
         return model.eval()
 
     def reestimated(self, model: ResNet, *, plan: Plan, precision: Precision) -> ResNet:
-        """With the statistics that the run's evaluation at this place had, if it takes them again."""
+        """With the statistics that the run's evaluation at this place had, if it takes them again.
+
+        They are taken over the run's own batches, however few images `plan` computes at once; only where those do not
+        fit the memory over as many as it does. `statistics_batch` tells which.
+        """
         if not self.config.bn_reestimate:
             return model
-        # An epoch of the run's own batches, which its devices shared; those of `plan` are smaller.
+        own, asked = self.trained_with.micro_batch, plan.config.micro_batch
+        try:
+            return self._taken_again(model, own, plan=plan, precision=precision)
+        except (RuntimeError, MemoryError) as error:
+            if asked >= own or not is_out_of_memory(error):
+                raise
+        # Not in the handler, whose error keeps alive what fills the memory.
+        return self._taken_again(model, asked, plan=plan, precision=precision)
+
+    def _taken_again(self, model: ResNet, at_once: int, *, plan: Plan, precision: Precision) -> ResNet:
+        self.statistics_batch = at_once
+        # An epoch of the run's own batches, which its devices shared; those of `plan` may be smaller.
         steps_per_epoch = max(1, len(plan.dataset.train) // self.trained_with.batch)
         epoch = max(0, math.ceil(self.checkpoint.step / steps_per_epoch) - 1)
-        batches = plan.batch_norm_batches(epoch=epoch, batch=self.trained_with.micro_batch)
-        return reestimated(model, batches, normalise=plan.augment.plain, precision=precision, obey=_go_on)
+        own = self.trained_with.micro_batch
+        with closing(plan.batch_norm_batches(epoch=epoch, batch=own)) as parts:
+            batches = _put_together(parts, images=own) if at_once == own else parts
+            return reestimated(model, batches, normalise=plan.augment.plain, precision=precision, obey=_go_on)
 
     def refuse_other_classes(self, classes: tuple[str, ...]) -> None:
         """Raises NothingToRestore where the images are of other classes than those the network learnt."""
@@ -122,6 +145,21 @@ def _alone(checkpoint: Checkpoint, changes: Mapping[str, object]) -> RunConfig:
     if "batch" in changes:
         alone["accumulation"] = 1
     return RunConfig.model_validate({**config.model_dump(mode="json"), **alone, **changes})
+
+
+def _put_together(parts: Batches, *, images: int) -> Iterator[Batch]:
+    """Batches of `images` images, of which each begins and ends with a part."""
+    begun: list[Batch] = []
+    for part in parts:
+        begun.append(part)
+        if sum(len(one.labels) for one in begun) == images:
+            yield Batch(
+                torch.cat([one.images for one in begun]),
+                torch.cat([one.labels for one in begun]),
+                torch.cat([one.indices for one in begun]),
+            )
+            begun = []
+    assert not begun
 
 
 def _go_on() -> None:

@@ -90,4 +90,4 @@ def _signal_name(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    return f"{name} (perhaps for want of memory)" if number == signal.SIGKILL else name
+    return f"{name} (probably out of memory)" if number == signal.SIGKILL else name

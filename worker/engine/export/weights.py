@@ -44,12 +44,13 @@ def by_timm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(network: ResNet, *, depth: int, facts: Mapping[str, str], path: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = by_timm(folded(network)) if depth in TIMM_MODELS else folded(network)
     architecture = TIMM_MODELS.get(depth, f"CIFAR ResNet-{depth}")
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, path, metadata={**facts, "architecture": architecture})
+    # safetensors itself makes files that their owner alone can read, whatever the umask.
+    path.write_bytes(save(contiguous, metadata={**facts, "architecture": architecture}))
 
 
 def read(path: Path, *, depth: int) -> ResNet:

@@ -16,7 +16,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "evaluate",
         help="measure loss and accuracies of a checkpoint",
         description="Measure loss, top-1 and top-5 of a checkpoint as its run does: the number is the run's own, "
-        "unless another image_size or batch is asked for.",
+        "unless another image_size is asked for. Where the run takes batch norm again, its own batches are taken for "
+        "that, whatever --batch says, unless they do not fit the memory; the output says so.",
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_evaluate)
