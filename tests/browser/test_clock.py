@@ -13,8 +13,10 @@ from tests.support.service import Service
 pytestmark = pytest.mark.browser
 
 WAIT = 120_000
+#: A machine has one clock: the stream is held by the page itself, as a shared worker's clock cannot be shifted from here.
 SHIFT = """
 {
+  window.SharedWorker = undefined;
   const real = Date;
   const ahead = %d;
   window.Date = class extends real {

@@ -71,7 +71,7 @@ def test_a_folder_alone_is_trained_on_from_wherever_it_is_named(
     assert main(options(out, data_dir="data/", **settings)) == 0
     said = capsys.readouterr().out
     assert f"imagefolder in {data}: 8 training and 8 validation images of 2 classes, at 16 px" in said
-    assert said.count("with sd and only 1 epochs, batch-norm statistics") == 1
+    assert said.count("with sd and only 1 epoch, batch-norm statistics") == 1
     monkeypatch.chdir(data)
     assert main(options(out, data_dir=data, **settings)) == 0
     assert "--fresh begins it anew" in capsys.readouterr().out

@@ -227,7 +227,7 @@ def test_what_is_trained_on_and_what_is_probably_not_meant_are_told_once(
     assert main(options(tmp_path, seeds="4", epochs=1, bn_reestimate=0)) == 0
     said = capsys.readouterr().out
     assert "digits: 1,437 training and 360 validation images of 10 classes, at 8 px" in said
-    assert said.count("note: with sd and only 1 epochs, batch-norm statistics") == 1
+    assert said.count("note: with sd and only 1 epoch, batch-norm statistics") == 1
 
 
 @pytest.mark.parametrize("dataset", ["digits", "imagefolder", "cifar10"])
