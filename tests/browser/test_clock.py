@@ -13,7 +13,7 @@ from tests.support.service import Service
 pytestmark = pytest.mark.browser
 
 WAIT = 120_000
-#: A machine has one clock: the stream is held by the page itself, as a shared worker's clock cannot be shifted from here.
+#: A machine has one clock: the page holds the stream itself, as the clock of a shared worker cannot be shifted here.
 SHIFT = """
 {
   window.SharedWorker = undefined;
