@@ -50,7 +50,8 @@ export class RunListing extends EventTarget {
     const isReady = key === keyOf(this.#view);
     // Until the first answer the newest runs that are held are what the service will say, where they are asked for.
     const isNewestFirst = !this.#view.q && this.#view.sort === DEFAULT_SORT;
-    if (key === null && isNewestFirst) return { ...this.#held(), isReady };
+    // Not all runs are held here, so there is more to ask for even when all held ones are on view.
+    if (key === null && isNewestFirst) return { ...this.#held(), hasMore: true, isReady };
     const shown = ids.map((id) => this.#runs.get(id)).filter(Boolean);
     return { shown, hasMore, isReady, error };
   }

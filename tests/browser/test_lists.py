@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.many_runs import Made, insert_runs
 from tests.support.service import Service
@@ -20,6 +22,15 @@ SHOWS = """
 ([chart, count]) => {
   const traces = document.querySelector(`[data-testid=chart-${chart}] .js-plotly-plot`)?.data ?? [];
   return traces.filter((trace) => trace.x.length).length === count;
+}
+"""
+
+#: Counts in window.timesHidden how often an element is hidden from now on.
+COUNT_HIDING = """
+(element) => {
+  window.timesHidden = 0;
+  const count = () => { window.timesHidden += element.hidden ? 1 : 0; };
+  new MutationObserver(count).observe(element, { attributes: true, attributeFilter: ["hidden"] });
 }
 """
 
@@ -106,6 +117,27 @@ class TestSearch:
             page.get_by_test_id("show-more").click()
             expect(rows(page)).to_have_count(min(before + 100, CROWD))
         expect(rows(page).last).to_have_attribute("data-run", crowd[0])
+
+    def test_more_can_be_shown_before_the_first_answer(self, page: Page) -> None:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route(re.compile(r"/api/v1/runs\?.*limit=100\b"), hold)
+        open_list(page)
+        page.route(re.compile(r"/api/v1/runs\?"), hold)
+        page.get_by_test_id("show-more").evaluate(COUNT_HIDING)
+        for count in range(200, 1001, 100):
+            page.get_by_test_id("show-more").click()
+            expect(rows(page)).to_have_count(count)
+        page.get_by_test_id("show-more").click()
+        assert page.evaluate("window.timesHidden") == 0
+        page.unroute_all()
+        for route in held:
+            with contextlib.suppress(PlaywrightError):  # The page has given up all but the last of them.
+                route.continue_()
+        expect(rows(page)).to_have_count(1100)
 
     def test_the_picker_finds_old_runs_too(self, page: Page) -> None:
         page.goto("/compare")
