@@ -14,6 +14,7 @@ BENCHMARKS = {
     "overhead": "what reporting to the dashboard costs a step",
     "gpu": "images a second, memory and share of the matrix rate of a GPU",
     "metrics": "milliseconds to read the curves of a long run, and the memory that leaves",
+    "evidence": "how often simulated studies are decided, falsely and rightly",
     "startup": "seconds until `resdrop up` answers with its page",
     "page_load": "requests, bytes and time that a page costs to open, first and again",
     "paint_latency": "milliseconds from a point's measurement to its paint in the browser",
