@@ -44,9 +44,9 @@ def _parser() -> Parser:
 
 def verb_modules() -> tuple[ModuleType, ...]:
     """Imported only here, because pydantic takes some tenths of a second in which somebody may press Ctrl-C."""
-    from worker.engine.verbs import compare, data, estimate, evaluate, export, train
+    from worker.engine.verbs import compare, data, estimate, evaluate, evidence, export, train
 
-    return train, compare, evaluate, export, estimate, data
+    return train, compare, evaluate, evidence, export, estimate, data
 
 
 def _escape_what_cannot_be_said() -> None:
