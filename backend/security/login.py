@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -219,4 +220,8 @@ async def _form(request: Request) -> dict[str, str]:
         content += part
         if len(content) > _MOST_BYTES_OF_FORM:
             raise HTTPException(413, f"The form is too large; send {_MOST_BYTES_OF_FORM:,} bytes or fewer.")
-    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
+    fields = parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)
+    for name, count in Counter(name for name, _ in fields).items():
+        if count > 1:
+            raise HTTPException(422, f"{name[:80]!r} is there {count} times in the form; give it once.")
+    return dict(fields)

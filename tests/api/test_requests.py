@@ -75,6 +75,49 @@ class TestParameters:
         assert house.client.get("/api/v1/openapi.json?x=1").status_code == 422
 
 
+class TestKeys:
+    """JSON readers take the last of two members of one name, and tell nobody."""
+
+    JSON = {"Content-Type": "application/json"}  # noqa: RUF012
+
+    def test_one_that_is_there_twice_is_refused_everywhere(self, house: House) -> None:
+        with_body = [(path, method) for path, method, operation in operations(house) if "requestBody" in operation]
+        assert len(with_body) >= 6
+        for path, method in with_body:
+            text = '{"config": {"depth": 50, "depth": 20}, "name": "a", "name": "b", "name": "c"}'
+            answer = house.client.request(method, real(path, house), content=text, headers=self.JSON)
+            assert answer.status_code == 422, (method, path, answer.text)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["errors"] == {
+                "depth": ["'depth' is there 2 times in config; give it once"],
+                "name": ["'name' is there 3 times in the body; give it once"],
+            }
+
+    @pytest.mark.parametrize(
+        ("text", "named", "sentence"),
+        [
+            (r'{"config": {"se\u0065d": 1, "seed": 1}}', "seed", "'seed' is there 2 times in config; give it once"),
+            ('{"tags": [{"a": 1, "a": 1}]}', "tags[0].a", "'a' is there 2 times in tags[0]; give it once"),
+            ('[[], {"a": 1, "a": 1}]', "[1].a", "'a' is there 2 times in [1]; give it once"),
+            (r'{"\ud800": 1, "\ud800": 2}', "\ud800", r"'\ud800' is there 2 times in the body; give it once"),
+            (
+                '{"' + 'x": 1, "'.join(["x" * 998] * 2) + 'x": 2}',
+                "x" * 80,
+                f"'{'x' * 80}' is there 2 times in the body",
+            ),
+        ],
+    )
+    def test_it_is_named_with_its_place(self, house: House, text: str, named: str, sentence: str) -> None:
+        answer = house.client.post("/api/v1/runs", content=text, headers=self.JSON)
+        assert answer.status_code == 422
+        ((field, (told,)),) = answer.json()["errors"].items()
+        assert (field, told.startswith(sentence)) == (named, True), told
+
+    def test_the_same_key_in_two_objects_is_none(self, house: House) -> None:
+        text = '{"config": {"dataset": "digits"}, "notes": "{\\"a\\": 1, \\"a\\": 2}", "tags": ["tags"]}'
+        assert house.client.post("/api/v1/runs", content=text, headers=self.JSON).status_code == 201
+
+
 class TestMethods:
     def test_every_address_names_all_of_its_methods(self, house: House) -> None:
         for path, item in house.app.openapi()["paths"].items():
