@@ -56,7 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    app.add_middleware(Methods, routes=[route for router in ROUTERS for route in router.routes], prefix=PREFIX)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.add_middleware(Methods, routes=routes, prefix=PREFIX, is_page=pages.is_ours)
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
     app.add_middleware(Compression)
     layers.install(app, settings)

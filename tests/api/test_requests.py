@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from backend.app import ROUTERS
 from backend.parameters import query_parameters
-from tests.api.house import House
+from tests.api.house import HOST, House
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -134,10 +134,29 @@ class TestMethods:
                 assert answer.headers["Allow"].split(", ") == expected
                 assert method in answer.json()["detail"]
 
-    def test_files_of_the_page_name_theirs(self, house: House) -> None:
-        answer = house.client.post("/static/js/main.js")
-        assert answer.status_code == 405
-        assert sorted(answer.headers["Allow"].split(", ")) == ["GET", "HEAD"]
+    @pytest.mark.parametrize(
+        ("address", "allowed"),
+        [
+            ("/", "GET, HEAD, OPTIONS"),
+            ("/runs/r_x", "GET, HEAD, OPTIONS"),
+            ("/static/js/main.js", "GET, HEAD, OPTIONS"),
+            ("/static/js/nothing.js", "GET, HEAD, OPTIONS"),
+            ("/login", "GET, HEAD, OPTIONS, POST"),
+            ("/login/links", "OPTIONS, POST"),
+        ],
+    )
+    @pytest.mark.parametrize("origin", [None, HOST])
+    def test_addresses_beside_the_interface_name_theirs(
+        self, house: House, address: str, allowed: str, origin: str | None
+    ) -> None:
+        headers = {"Origin": origin, "Access-Control-Request-Method": "GET"} if origin else {}
+        options = house.client.options(address, headers=headers)
+        assert (options.status_code, options.headers["Allow"], options.content) == (204, allowed, b"")
+        for method in {*METHODS, "TRACE"} - set(allowed.split(", ")):
+            answer = house.client.request(method, address)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), method
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["detail"] == f"{address} does not answer to {method}; it does to {allowed}."
 
     def test_what_is_nowhere_is_not_found_by_any_method(self, house: House) -> None:
         for method in (*METHODS, "HEAD", "OPTIONS"):
