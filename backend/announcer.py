@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run
 from backend.doorbell import Doorbell, Publication, spec_of
-from backend.runs.waiting import may_start
+from backend.runs.queue import head
 from worker.contract.messages import RunSpec
 from worker.contract.status import RunStatus
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """One thread that publishes the keys of changed runs, rings those that are queued and wakes readers.
+    """One thread that publishes the keys of changed runs, rings the one that is next in the queue and wakes readers.
 
     What it does not get to say (Redis away, the process ended), the controller says within seconds.
     """
@@ -75,24 +76,28 @@ class Announcer:
 
     def _say(self, doorbell: Doorbell, run_ids: list[str], gone: list[Run]) -> None:
         try:
-            runs, specs = self._read(run_ids)
+            runs, spec = self._read(run_ids)
         except SQLAlchemyError as error:
             log.warning("the database is away, the controller will announce %s: %s", ", ".join(run_ids), error)
             return
         # Nothing more is tried once Redis has not answered: each try may take seconds.
         if any(doorbell.publish_key(run).publication is Publication.AWAY for run in [*runs, *gone]):
             return
-        if all(doorbell.ring(spec) for spec in specs):
+        if spec is None or doorbell.ring(spec):
             doorbell.wake()
 
-    def _read(self, run_ids: list[str]) -> tuple[list[Run], list[RunSpec]]:
+    def _read(self, run_ids: list[str]) -> tuple[list[Run], RunSpec | None]:
         with self._database.read() as session:
             runs = list(session.execute(select(Run).where(Run.id.in_(run_ids))).scalars())
-            ready = [run for run in runs if run.status == RunStatus.QUEUED and may_start(session, run)]
-            specs = []
-            for run in ready:
-                saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
-                newest = saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
-                with suppress(ValueError):  # the controller tells of a run of which no ring can be made
-                    specs.append(spec_of(run, list(session.execute(newest).scalars())))
-        return runs, specs
+            is_queued = any(run.status == RunStatus.QUEUED for run in runs)
+            first = head(session) if is_queued else None
+            # Whoever stands behind others is rung by the controller, which knows who may have which device.
+            return runs, _spec(session, first) if first is not None and first.id in run_ids else None
+
+
+def _spec(session: Session, run: Run) -> RunSpec | None:
+    saved = select(Checkpoint).where(Checkpoint.run_id == run.id)
+    newest = saved.order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
+    with suppress(ValueError):  # the controller tells of a run of which no ring can be made
+        return spec_of(run, list(session.execute(newest).scalars()))
+    return None

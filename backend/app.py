@@ -24,6 +24,7 @@ from backend.parameters import refuse_undeclared
 from backend.parts import Parts
 from backend.reference.health import router as health
 from backend.reference.routes import router as reference
+from backend.repeated_keys import refuse_repeated_keys
 from backend.runs.routes import router as runs
 from backend.security import layers
 from backend.settings import Settings
@@ -55,7 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    app.add_middleware(Methods, routes=[route for router in ROUTERS for route in router.routes], prefix=PREFIX)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.add_middleware(Methods, routes=routes, prefix=PREFIX, is_page=pages.is_ours)
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES_OF_BODY)
     app.add_middleware(Compression)
     layers.install(app, settings)
@@ -66,7 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _api() -> APIRouter:
-    api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES, dependencies=[Depends(refuse_undeclared)])
+    nothing_passed_over = [Depends(refuse_undeclared), Depends(refuse_repeated_keys)]
+    api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES, dependencies=nothing_passed_over)
     for router in ROUTERS:
         api.include_router(router)
     return api

@@ -24,6 +24,7 @@ class Compression(GZipMiddleware):
     def __init__(self, app: ASGIApp) -> None:
         excluded = (*DEFAULT_EXCLUDED_CONTENT_TYPES, *_INCOMPRESSIBLE)
         super().__init__(app, LEAST_BYTES, LEVEL, exclude_content_types=excluded)
+        self._excluded = frozenset(excluded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -32,7 +33,29 @@ class Compression(GZipMiddleware):
             MutableHeaders(scope=scope)["accept-encoding"] = accepted
             if scope["method"] == "HEAD" and accepted == "gzip":
                 send = _without_length(send)
+            send = self._with_vary(send)
         await super().__call__(scope, receive, send)
+
+    def _with_vary(self, send: Send) -> Send:
+        """Caches are told wherever the encoding depends on who asks: of small answers too, which may have grown by the
+        next time, of HEAD and of 304, which tell of the others; and once."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._is_encoded(message):
+                headers = MutableHeaders(scope=message)
+                named = [name.strip() for name in ",".join(headers.getlist("vary")).split(",")]
+                others = [name for name in named if name and name.lower() != "accept-encoding"]
+                headers["Vary"] = ", ".join(["Accept-Encoding", *others])
+            await send(message)
+
+        return sent
+
+    def _is_encoded(self, start: Message) -> bool:
+        """Is it of a kind that goes out compressed to some?"""
+        headers = Headers(raw=start["headers"])
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_excluded = not kind or not self._excluded.isdisjoint({kind, f"{kind.partition('/')[0]}/*"})
+        return start["status"] == 304 or (start["status"] != 206 and not is_excluded)
 
 
 def _without_length(send: Send) -> Send:

@@ -1,9 +1,9 @@
-"""What each address of the interface answers to: HEAD where it answers to GET, OPTIONS, and its other methods."""
+"""What each address answers to: HEAD where it answers to GET, OPTIONS, and its other methods."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import anyio
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.problems import problem
 from backend.security.navigation import route_path
+
+_READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,24 @@ class _Address:
 class Methods:
     """ASGI middleware. Routes know their own method alone, and the router would name those of the first one only."""
 
-    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute], prefix: str) -> None:
+    def __init__(
+        self, app: ASGIApp, *, routes: Iterable[BaseRoute], prefix: str, is_page: Callable[[str], bool]
+    ) -> None:
+        """`is_page` tells whether a path is of the page or one of its files, which are read and nothing else."""
         self._app = app
+        self._is_page = is_page
         self._addresses = [_address(route, prefix) for route in routes if isinstance(route, APIRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = self._allowed(route_path(scope)) if scope["type"] == "http" else None
-        if not allowed:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        method = scope["method"]
-        if method == "OPTIONS":
-            await Response(status_code=204, headers={"Allow": _listed(allowed)})(scope, receive, send)
-        elif method not in allowed:
-            detail = f"{scope['path']} does not answer to {method}; it does to {_listed(allowed)}."
-            await problem(405, detail, headers={"Allow": _listed(allowed)})(scope, receive, send)
-        elif method == "HEAD":
+        path = route_path(scope)
+        allowed = self._allowed(path)
+        answer = answer_by_method(scope, allowed or (_READING if self._is_page(path) else ()))
+        if answer is not None:
+            await answer(scope, receive, send)
+        elif allowed and scope["method"] == "HEAD":
             await self._head(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -51,7 +55,7 @@ class Methods:
         # /runs/check is an address of its own, although it looks like that of a run.
         exact = [address for address in found if address.is_literal] or found
         methods = frozenset().union(*(address.methods for address in exact))
-        return methods | {"OPTIONS", *(["HEAD"] if "GET" in methods else [])} if methods else methods
+        return methods | {"HEAD"} if "GET" in methods else methods
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What GET would begin with. Its content is not made: a file may be large, and a stream never ends."""
@@ -71,5 +75,12 @@ def _address(route: APIRoute, prefix: str) -> _Address:
     return _Address(pattern, is_literal=not convertors, methods=frozenset(route.methods or ()))
 
 
-def _listed(methods: Iterable[str]) -> str:
-    return ", ".join(sorted(methods))
+def answer_by_method(scope: Scope, allowed: Collection[str]) -> Response | None:
+    """What is said to OPTIONS, and to a method that an address does not have; `allowed` is empty where none is."""
+    if not allowed or scope["method"] in allowed:
+        return None
+    named = ", ".join(sorted({*allowed, "OPTIONS"}))
+    if scope["method"] == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": named})
+    detail = f"{scope['path']} does not answer to {scope['method']}; it does to {named}."
+    return problem(405, detail, headers={"Allow": named})

@@ -19,7 +19,8 @@ FRONTEND = Path(__file__).resolve().parent.parent / "frontend"
 _FOR_EVER = "public, max-age=31536000, immutable"
 #: Browsers ask each time and are answered 304.
 _ASK_AGAIN = "no-cache"
-_NOT_PAGES = ("/api/", "/static/", "/openapi")
+_STATIC = "/static/"
+_NOT_PAGES = ("/api/", _STATIC, "/openapi")
 
 
 def install(app: FastAPI) -> None:
@@ -28,13 +29,19 @@ def install(app: FastAPI) -> None:
     threading.Thread(target=files.compress, name="compress-frontend", daemon=True).start()
 
 
+def is_ours(path: str) -> bool:
+    """Is it an address of the page or of its files, whether there is such a file or not?"""
+    return path.startswith(_STATIC) or _is_page(path)
+
+
+def _is_page(path: str) -> bool:
+    return not path.startswith(_NOT_PAGES) and not PurePosixPath(path).suffix
+
+
 def page_for(request: Request, error: HTTPException) -> Response | None:
     """index.html where the page itself knows the address; None where nothing is there."""
-    path = route_path(request.scope)
-    is_page = error.status_code == 404 and request.method in ("GET", "HEAD") and not path.startswith(_NOT_PAGES)
-    if not is_page or PurePosixPath(path).suffix:
-        return None
-    return _index(request)
+    is_asked_for = error.status_code == 404 and request.method in ("GET", "HEAD")
+    return _index(request) if is_asked_for and _is_page(route_path(request.scope)) else None
 
 
 def _index(request: Request) -> Response:
@@ -51,12 +58,11 @@ def _static(request: Request, path: str) -> Response:
     if found is None:
         raise NotFound(f"there is no file {path!r}; if the page was open during an upgrade, load it again")
     file, is_constant = found
-    # Of what goes out plain the middleware says that it varies.
     is_compressed = accepts_gzip(request.headers)
     headers = {
         "Cache-Control": _FOR_EVER if is_constant else _ASK_AGAIN,
         "ETag": f'"{file.digest}{"-gzip" if is_compressed else ""}"',
-        **({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"} if is_compressed else {}),
+        **({"Content-Encoding": "gzip"} if is_compressed else {}),
     }
     content = file.compressed if is_compressed else file.content
     return _unchanged(request, headers) or Response(content, media_type=file.media_type, headers=headers)

@@ -152,9 +152,7 @@ def _http(request: Request, error: Exception) -> Response:
     page = page_for(request, error)
     if page is not None:
         return page
-    # The static files name no methods; the interface's own addresses do (see backend/methods.py).
-    allow = {"Allow": "GET, HEAD"} if error.status_code == 405 else {}
-    return problem(error.status_code, str(error.detail), headers={**allow, **(error.headers or {})})
+    return problem(error.status_code, str(error.detail), headers=error.headers)
 
 
 def _database_away(request: Request, error: Exception) -> Response:

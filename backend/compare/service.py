@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.changes import note_change
 from backend.db.tables import Comparison, Run
+from backend.runs import queue
 from backend.runs.configs import check_config
 from backend.runs.creation import NewRow, insert_run, new_id
 from backend.runs.inputs import MAX_NAME, Body, Name, Seeds
@@ -24,7 +25,7 @@ _ARM_TITLES = {"baseline": "baseline", "sd": "stochastic depth"}
 class Mode(StrEnum):
     """Sequential: each run waits until the one before is final. Parallel: all at once, as devices are free."""
 
-    SEQUENTIAL = "sequential"
+    SEQUENTIAL = queue.SEQUENTIAL
     PARALLEL = "parallel"
 
 

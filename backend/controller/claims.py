@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from backend.controller.workers import devices_taken
 from backend.db.clock import service_now
 from backend.db.tables import Attempt, Ringing, Run, Worker
+from backend.runs.queue import may_start
 from backend.runs.transitions import change_status
-from backend.runs.waiting import may_start
 from worker.contract.messages import Claim
 from worker.contract.status import Actor, Desired, RunStatus
 

@@ -28,6 +28,7 @@ from backend.db.tables import Run
 from backend.disk import ServiceDisk
 from backend.doorbell import Doorbell, connect, refusal_of
 from backend.runs import results
+from backend.runs.queue import IN_ORDER
 from worker.common.disk import Reserve
 from worker.contract.messages import RunKey
 from worker.contract.status import RunStatus
@@ -138,7 +139,7 @@ class Controller:
         self._set_aside = 0
         with self._database.read() as session:
             live = select(Run).where(Run.status.in_([status for status in RunStatus if status.is_live]))
-            next_ones = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at)
+            next_ones = select(Run).where(Run.status == RunStatus.QUEUED).order_by(*IN_ORDER)
             self._keys.want(session.execute(select(Run).order_by(Run.change.desc()).limit(RECENT_RUNS)).scalars())
             self._keys.want(session.execute(next_ones.limit(RECENT_RUNS)).scalars())
             self._keys.want(session.execute(live).scalars())

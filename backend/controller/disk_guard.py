@@ -15,6 +15,7 @@ from backend.db.changes import note_change
 from backend.db.session import Database
 from backend.db.tables import Run, ServiceHold, WorkerStorage
 from backend.disk import ServiceDisk
+from backend.runs.queue import IN_ORDER
 from backend.workers.storage import DISK_HOLD
 from worker.contract.messages import WorkerSeen
 from worker.contract.status import RunStatus
@@ -80,6 +81,6 @@ def note_storage(session: Session, message: WorkerSeen) -> bool:
 
 def _tell_waiting_runs(session: Session) -> None:
     """Queued runs show what they wait for."""
-    queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at).limit(_WAITING_RUNS_TOLD)
+    queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(*IN_ORDER).limit(_WAITING_RUNS_TOLD)
     for run in session.execute(queued).scalars():
         run.change = note_change(session, "run", run.id)

@@ -1,4 +1,4 @@
-"""Which queued runs are rung: the oldest, as many as there are free devices that suit them.
+"""Which queued runs are rung: the next in line, as many as there are free devices that suit them.
 
 A run whose rings nobody answers is passed over for a while that grows, so that it does not hold the devices from
 others. A worker that refused a run is not counted on for it.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
 from backend.controller.refusals import ringing_of
 from backend.controller.timer import Every
@@ -23,6 +23,7 @@ from backend.db.clock import service_now
 from backend.db.session import Database
 from backend.db.tables import Checkpoint, Run, Worker, WorkerStorage
 from backend.doorbell import Doorbell, spec_of
+from backend.runs.queue import head, line
 from backend.runs.waiting import has_refused
 from backend.workers.storage import lack_of_storage
 from worker.contract.config import RunConfig
@@ -33,7 +34,7 @@ from worker.contract.status import Desired, RunStatus
 RING_EVERY_SECONDS = 5.0
 #: Whatever is urgent: a device that becomes free because a ring came to nothing must not ring for the same run at once.
 RING_AT_MOST_EVERY_SECONDS = 1.0
-#: The API rings what it queues; only when nothing came of that is it rung from here.
+#: The API rings what it queues and is first in line; only when nothing came of that is it rung from here.
 LEFT_TO_THE_API = timedelta(seconds=2)
 #: A worker that was not heard for longer is not counted on.
 WORKER_FRESH = timedelta(seconds=10)
@@ -81,7 +82,8 @@ class Ringing:
             self._forget_the_old(chosen)
             now = service_now(session)
             unanswered = [run for run in chosen if self._is_unanswered(session, run)]
-            due = [run for run in chosen if run not in unanswered and self._is_due(run, now)]
+            first = head(session)
+            due = [run for run in chosen if run not in unanswered and self._is_due(run, now, is_first=run is first)]
             specs = [_spec(session, run) for run in due]
         self._urged = False
         if not workers and self._take_back_timer.is_due():
@@ -114,13 +116,13 @@ class Ringing:
     def _seen_since(self, run: Run) -> float:
         return self._first_seen.get((run.id, run.attempt), self._clock())
 
-    def _is_due(self, run: Run, now: datetime) -> bool:
+    def _is_due(self, run: Run, now: datetime, *, is_first: bool) -> bool:
         rung = self._rung.get((run.id, run.attempt))
         if rung is None:
             # By its own clock as well, should the API's be ahead.
             seen_for = timedelta(seconds=self._clock() - self._seen_since(run))
             is_old = max(now - run.queued_at, seen_for) >= LEFT_TO_THE_API
-            return self._urged or is_old
+            return self._urged or is_old or not is_first
         pause = RING_AT_MOST_EVERY_SECONDS if self._urged else RING_EVERY_SECONDS
         return self._clock() - rung.at >= pause
 
@@ -154,13 +156,20 @@ class Ringing:
         log.warning("run %s: no answer to %d rings; it is passed over for %d s", run.id, note.unanswered, pause)
 
     def _choose(self, session: Session, workers: Sequence[Worker]) -> list[Run]:
-        """The oldest queued runs that may start, as many as find a free device of a worker that can train them."""
+        """The next runs that may start, as many as find a free device of a worker that can train them."""
         free = {worker.id: list(worker.free_devices) for worker in workers}
         chosen: list[Run] = []
-        for run, note in _startable(session) if any(free.values()) else ():
-            willing = [worker for worker in workers if not has_refused(worker, note)]
-            if self._is_valid(session, run) and _take_device(session, run, willing, free):
-                chosen.append(run)
+        sequences: set[str] = set()
+        is_any_free = any(free.values())
+        let_go = _let_go(session, workers) if is_any_free else frozenset()
+        for place in line(session, limit=_LOOKED_AT) if is_any_free else ():
+            willing = [worker for worker in workers if not has_refused(worker, place.ringing)]
+            if place.behind - let_go or place.sequence in sequences or not self._is_valid(session, place.run):
+                continue
+            if _take_device(session, place.run, willing, free):
+                sequences |= {place.sequence} if place.sequence is not None else set()
+                # The last word of the run before is on its way; until it is there the device is kept for this one.
+                chosen += [] if place.behind else [place.run]
             if not any(free.values()):
                 break
         return chosen
@@ -177,18 +186,12 @@ class Ringing:
         return True
 
 
-def _startable(session: Session) -> Sequence[tuple[Run, tables.Ringing | None]]:
-    """Queued runs that `may_start` and are not passed over, the oldest first, with what came of their rings: chosen in
-    SQL, since hundreds may wait for the one before."""
-    previous, note, now = aliased(Run), tables.Ringing, service_now(session)
-    is_free = or_(previous.id.is_(None), previous.status.in_([status for status in RunStatus if status.is_final]))
-    is_rested = or_(Run.not_before.is_(None), Run.not_before <= now)
-    is_passed_over = (note.attempt == Run.attempt) & (note.passed_over_until > now)
-    queued = select(Run, note).where(Run.status == RunStatus.QUEUED, Run.desired == Desired.RUN)
-    joined = queued.outerjoin(previous, previous.id == Run.after_id).outerjoin(note, note.run_id == Run.id)
-    startable = joined.where(is_free, is_rested, func.coalesce(is_passed_over, False).is_(False))
-    found = session.execute(startable.order_by(Run.queued_at, Run.id).limit(_LOOKED_AT))
-    return [(run, noted) for run, noted in found]
+def _let_go(session: Session, workers: Sequence[Worker]) -> frozenset[str]:
+    """Live runs that their worker does not hold any more: it told of the free device before the run's last word."""
+    by_worker = {worker.id: worker.holding for worker in workers}
+    live = select(Run.id, Run.worker_id).where(Run.worker_id.in_(by_worker), Run.desired != Desired.PAUSE)
+    found = session.execute(live.where(Run.status.in_([status for status in RunStatus if status.is_live])))
+    return frozenset(run_id for run_id, worker_id in found if run_id not in by_worker.get(worker_id or "", ()))
 
 
 def _fresh_workers(session: Session) -> Sequence[Worker]:

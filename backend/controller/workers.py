@@ -13,6 +13,7 @@ from backend.controller.identities import Identities, is_same_place
 from backend.db.changes import note_change
 from backend.db.clock import service_now
 from backend.db.tables import Run, Worker
+from backend.runs.queue import IN_ORDER
 from backend.workers.clocks import clock_skew
 from worker.contract.messages import WorkerGone, WorkerKey, WorkerSeen
 from worker.contract.status import RunStatus
@@ -148,6 +149,6 @@ def _tell(session: Session, *, waiting_runs: bool) -> None:
     tell_of_workers(session)
     if not waiting_runs:
         return
-    queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at).limit(_WAITING_RUNS_TOLD)
+    queued = select(Run).where(Run.status == RunStatus.QUEUED).order_by(*IN_ORDER).limit(_WAITING_RUNS_TOLD)
     for run in session.execute(queued).scalars():
         run.change = note_change(session, "run", run.id)

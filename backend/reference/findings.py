@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import ControllerPulse, Ringing, Run, SetAside
+from backend.runs.queue import IN_ORDER
 from worker.contract.status import RunStatus
 
 #: What was set aside longer ago is told by the count alone.
@@ -41,7 +42,7 @@ def find_in_sql(session: Session, *, now: datetime) -> list[Finding]:
 
 def _unanswered(session: Session, now: datetime) -> list[Finding]:
     rung = select(Run, Ringing.unanswered).join(Ringing, (Ringing.run_id == Run.id) & (Ringing.attempt == Run.attempt))
-    passed_over = rung.where(Run.status == RunStatus.QUEUED, Ringing.passed_over_until > now).order_by(Run.queued_at)
+    passed_over = rung.where(Run.status == RunStatus.QUEUED, Ringing.passed_over_until > now).order_by(*IN_ORDER)
     found = session.execute(passed_over).all()
     if not found:
         return []

@@ -33,8 +33,8 @@ _SORTS: dict[str, Key[Run]] = {
 }
 RUN_SORTS = tuple(_SORTS)
 
-#: In the order in which they are rung.
-QUEUE = Order[Run]("queue", [Key(Run.queued_at, lambda run: run.queued_at, moment), _ID])
+#: In the order in which they are rung (see queue.py).
+QUEUE = Order[Run]("queue", [_SORTS["created_at"], _ID])
 
 
 def order_of_runs(sort: str) -> Order[Run]:

@@ -124,6 +124,7 @@ def delete_run(session: Session, run_id: str) -> Run:
     if run.status == RunStatus.QUEUED:
         _change(session, run, to=RunStatus.STOPPED, asked="deleted")
     session.flush()
+    _close_gap(session, run)
     session.execute(delete(Run).where(Run.id == run.id).execution_options(synchronize_session=False))
     note_change(session, "deleted", run.id, {"run_id": run.id})
     if run.comparison_id is not None:
@@ -138,6 +139,17 @@ COMMANDS: dict[str, Callable[[Session, str], Run]] = {
     "stop": stop_run,
     "delete": delete_run,
 }
+
+
+def _close_gap(session: Session, run: Run) -> None:
+    """What came after a run that is deleted comes after the one before it."""
+    if run.comparison_id is None:
+        return
+    followers = select(Run).where(Run.comparison_id == run.comparison_id, Run.after_id == run.id)
+    for following in session.execute(followers).scalars().all():
+        following.after_id = run.after_id
+        following.change = note_change(session, "run", following.id)
+    session.flush()
 
 
 def _leave_comparison(session: Session, comparison_id: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.clock import service_now
 from backend.db.tables import Checkpoint, ControllerPulse, Metric, Ringing, Run
+from backend.runs.queue import trained_now
 from backend.runs.results import results_of
 from backend.runs.waiting import Surroundings, waiting_for
 from backend.workers.queries import living_workers
@@ -110,6 +111,7 @@ def _surroundings(session: Session, runs: Sequence[Run]) -> Surroundings:
     before = {run.after_id for run in runs if run.after_id is not None and run.status == RunStatus.QUEUED}
     predecessors = session.execute(select(Run).where(Run.id.in_(before))).scalars().all() if before else ()
     queued = [run.id for run in runs if run.status == RunStatus.QUEUED]
+    trained = trained_now(session, [run.comparison_id for run in runs if run.status == RunStatus.QUEUED])
     notes = session.execute(select(Ringing).where(Ringing.run_id.in_(queued))).scalars().all() if queued else ()
     workers = living_workers(session)
     return Surroundings(
@@ -121,6 +123,7 @@ def _surroundings(session: Session, runs: Sequence[Run]) -> Surroundings:
         ringing={note.run_id: note for note in notes},
         redis_refuses=session.execute(select(ControllerPulse.redis_refuses)).scalar() if queued else None,
         predecessors={run.id: run for run in predecessors},
+        trained={str(comparison_id): trained[0] for comparison_id, trained in trained.items()},
         roots=dict(roots),
     )
 

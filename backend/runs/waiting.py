@@ -1,4 +1,4 @@
-"""Why a queued run is not running yet, and whether it may."""
+"""Why a queued run is not running yet."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from backend.db.clock import service_now
 from backend.db.tables import Ringing, Run, Worker, WorkerStorage
 from backend.workers.storage import lack_of_storage
 from worker.contract.config import Device
@@ -24,6 +21,8 @@ class Surroundings:
     now: datetime
     workers: Sequence[Worker] = ()
     predecessors: dict[str, Run] = field(default_factory=dict)
+    #: The run that trains of each sequential comparison.
+    trained: dict[str, Run] = field(default_factory=dict)
     #: The storage roots that hold checkpoints, by run.
     roots: dict[str, set[str]] = field(default_factory=dict)
     #: What the newest checkpoint of each run takes, what workers say of their disks, and the service of its own.
@@ -34,14 +33,6 @@ class Surroundings:
     ringing: dict[str, Ringing] = field(default_factory=dict)
     #: What Redis answers where it takes no writes, so that no worker can be heard.
     redis_refuses: str | None = None
-
-
-def may_start(session: Session, run: Run) -> bool:
-    """Is its pause after a crash over, and the run final that it comes after?"""
-    if run.not_before is not None and run.not_before > service_now(session):
-        return False
-    previous = session.get(Run, run.after_id) if run.after_id is not None else None
-    return previous is None or RunStatus(previous.status).is_final
 
 
 def has_refused(worker: Worker, note: Ringing | None) -> bool:
@@ -57,6 +48,9 @@ def waiting_for(run: Run, around: Surroundings) -> str | None:
     previous = around.predecessors.get(run.after_id) if run.after_id else None
     if previous is not None and not RunStatus(previous.status).is_final:
         return f"{previous.name} ({previous.id}) to finish"
+    trained = around.trained.get(run.comparison_id) if run.comparison_id else None
+    if trained is not None:
+        return f"{trained.name} ({trained.id}), which trains now, to finish"
     if run.not_before is not None and run.not_before > around.now:
         return f"a retry in {math.ceil((run.not_before - around.now).total_seconds())} s"
     if around.hold is not None:

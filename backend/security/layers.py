@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
+from backend.security.cors import Cors
 from backend.security.headers import ProtectiveHeaders
 from backend.security.hosts import HostCheck
 from backend.security.login import Login
@@ -25,14 +25,7 @@ def install(app: FastAPI, settings: Settings) -> None:
         asks_owner=settings.asks_owner or addresses.has_proxy,
     )
     if addresses.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=addresses.allowed_origins,
-            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"),
-            allow_credentials=True,
-            expose_headers=("Location", "Retry-After", "Content-Disposition"),
-        )
+        app.add_middleware(Cors, origins=sorted(addresses.allowed_origins))
     app.add_middleware(HostCheck, host=settings.host, addresses=addresses)
     app.add_middleware(ProxyHeaders, addresses=addresses)
     app.add_middleware(ProtectiveHeaders)

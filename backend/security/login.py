@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.connections.peer import peer_of_scope
+from backend.methods import answer_by_method
 from backend.problems import problem
 from backend.security.addresses import Addresses, own_hosts
 from backend.security.documents import token_page
@@ -101,8 +103,9 @@ class Login:
     async def _log_in(self, request: Request) -> Response:
         if request.method == "POST":
             return await self._from_form(request)
-        if request.method not in ("GET", "HEAD"):
-            return problem(405, f"{LOGIN} takes GET and POST.", headers={"Allow": "GET, HEAD, POST"})
+        answer = answer_by_method(request.scope, ("GET", "HEAD", "POST"))
+        if answer is not None:
+            return answer
         going_to = _inside(request, request.query_params.get("next", ""))
         code = request.query_params.get("code", "")
         if code and request.method == "GET":
@@ -146,8 +149,9 @@ class Login:
         return answer
 
     def _new_link(self, request: Request) -> Response:
-        if request.method != "POST":
-            return problem(405, f"{LINKS} takes POST.", headers={"Allow": "POST"})
+        answer = answer_by_method(request.scope, ("POST",))
+        if answer is not None:
+            return answer
         return JSONResponse({"path": f"{LOGIN}?code={self._links.make()}", "seconds": LINK_SECONDS}, status_code=201)
 
 
@@ -219,4 +223,8 @@ async def _form(request: Request) -> dict[str, str]:
         content += part
         if len(content) > _MOST_BYTES_OF_FORM:
             raise HTTPException(413, f"The form is too large; send {_MOST_BYTES_OF_FORM:,} bytes or fewer.")
-    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
+    fields = parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)
+    for name, count in Counter(name for name, _ in fields).items():
+        if count > 1:
+            raise HTTPException(422, f"{name[:80]!r} is there {count} times in the form; give it once.")
+    return dict(fields)

@@ -140,9 +140,28 @@ class TestOrigins:
         del client.headers["Authorization"]
         asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
         answer = client.options(f"{RUNS}/r_x", headers={"Origin": self.ORIGIN, **asked})
-        assert answer.status_code == 200
+        assert (answer.status_code, answer.content, "Content-Type" in answer.headers) == (204, b"", False)
+        assert answer.headers["Access-Control-Allow-Origin"] == self.ORIGIN
         assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
         assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+
+    @pytest.mark.parametrize(
+        ("asked", "detail"),
+        [
+            ({"Access-Control-Request-Method": "PUT"}, "the method 'PUT'; there are GET, HEAD, POST, PATCH, DELETE."),
+            ({"Access-Control-Request-Headers": "accept, x-colour"}, "the header 'x-colour'; beside what every page "),
+            ({"Access-Control-Request-Private-Network": "true"}, "it is asked for over a private network."),
+        ],
+    )
+    def test_what_it_may_not_send_is_refused_with_a_problem(
+        self, client: httpx.Client, asked: dict[str, str], detail: str
+    ) -> None:
+        headers = {"Origin": self.ORIGIN, "Access-Control-Request-Method": "GET", **asked}
+        answer = client.options(RUNS, headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/problem+json")
+        assert detail in answer.json()["detail"]
+        assert int(answer.headers["Content-Length"]) == len(answer.content)
+        assert answer.headers.get_list("Vary")[0].startswith("Origin, Access-Control-Request-Method")
 
     @pytest.mark.parametrize(
         "origin", ["http://board.example.org", "https://board.example.org:8443", "null", "https://x"]

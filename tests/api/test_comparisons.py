@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import redis
 
-from tests.api.house import QUICK, House, on_both
+from tests.api.house import QUICK, House, on_both, wait_until
+from worker.contract.names import TRAIN_QUEUE, run_key
+from worker.contract.rings import read_ring
 
 pytestmark = on_both
 
@@ -172,3 +176,40 @@ class TestSideBySide:
         assert [run["id"] for run in apart["runs"]] == [second, first]
         assert apart == together
         assert apart["differences"] == []
+
+
+def test_only_the_next_in_line_is_rung_by_the_api(house: House, redis_client: redis.Redis) -> None:
+    """All others are rung by the controller, which gives devices in the order of the queue."""
+    empty_queue(house)
+    pair = launch(house, mode="parallel")["runs"]
+    later = house.api.launch()
+    wait_until(lambda: redis_client.get(run_key(later)), what="its key to be published")
+    assert rung(redis_client) == [pair[0]["id"]]
+    for run in pair:
+        house.move(run["id"], "running")
+    house.api.post(f"/runs/{later}/pause")
+    house.api.post(f"/runs/{later}/resume")
+    wait_until(lambda: redis_client.llen(TRAIN_QUEUE), what="its ring")
+    assert rung(redis_client) == [later]
+
+
+def test_nobody_is_rung_in_the_place_of_one_that_waits_for_a_training(house: House, redis_client: redis.Redis) -> None:
+    empty_queue(house)
+    baseline, _twin = launch(house)["runs"]
+    house.move(baseline["id"], "running")
+    redis_client.flushall()
+    later = house.api.launch()
+    wait_until(lambda: redis_client.get(run_key(later)), what="its key to be published")
+    assert rung(redis_client) == []
+
+
+def empty_queue(house: House) -> None:
+    for run in house.api.get("/queue")["items"]:
+        house.move(run["id"], "stopped")
+
+
+def rung(client: redis.Redis) -> list[str]:
+    """Whose rings lie in the queue; it is empty afterwards."""
+    rings = [json.loads(read_ring(element.encode())) for element in reversed(client.lrange(TRAIN_QUEUE, 0, -1))]
+    client.delete(TRAIN_QUEUE)
+    return [ring["run_id"] for ring in rings]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from dataclasses import replace
 
 import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from backend.compression import accepts_gzip
+from backend.compression import LEAST_BYTES, accepts_gzip
+from backend.security.addresses import Addresses
 from tests.api.house import House
 
 
@@ -56,6 +58,56 @@ def test_who_refuses_it_gets_it_plain_and_caches_are_told_of_both(house: House) 
 def test_a_small_answer_stays_as_it_is(house: House) -> None:
     headers, body = fetch(house, "/api/v1/queue")
     assert ("Content-Encoding" not in headers, body[:1]) == (True, b"{")
+
+
+VARYING = [
+    "/",
+    "/runs/r_x",
+    "/static/js/main.js",
+    "/api/v1/schema",
+    "/api/v1/queue",
+    "/api/v1/nothing",
+    "/api/v1/runs?x=1",
+]
+
+
+@pytest.mark.parametrize("taken", ["gzip", "identity"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", VARYING)
+def test_caches_are_told_once_that_an_answer_varies(house: House, path: str, method: str, taken: str) -> None:
+    answer = house.client.request(method, path, headers={"Accept-Encoding": taken})
+    assert answer.headers.get_list("Vary") == ["Accept-Encoding"]
+
+
+@pytest.mark.parametrize("taken", ["gzip", "identity"])
+def test_every_file_of_the_page_varies_and_so_does_its_304(house: House, taken: str) -> None:
+    files = house.app.state.frontend.release().files
+    assert min(len(file.content) for file in files.values()) < LEAST_BYTES
+    for name in files:
+        for address in (f"/static/{name}", "/"):
+            answer = house.client.get(address, headers={"Accept-Encoding": taken})
+            again = house.client.get(
+                address, headers={"Accept-Encoding": taken, "If-None-Match": answer.headers["ETag"]}
+            )
+            assert (answer.status_code, again.status_code) == (200, 304)
+            assert answer.headers.get_list("Vary") == again.headers.get_list("Vary") == ["Accept-Encoding"], address
+
+
+def test_a_page_of_another_site_is_told_of_both(house: House) -> None:
+    origin = "https://board.example.org"
+    settings = replace(house.settings, addresses=Addresses(allowed_origins=(origin,)))
+    answer = House(settings).client.get("/api/v1/nothing", headers={"Origin": origin})
+    assert answer.headers.get_list("Vary") == ["Accept-Encoding, Origin"]
+
+
+def test_what_is_never_compressed_does_not_vary(house: House) -> None:
+    run_id = house.api.launch()
+    house.mount_root()
+    checkpoint = house.checkpoint(run_id, f"runs/{run_id}/step-5.pt", content=bytes(5000))
+    path = f"/api/v1/runs/{run_id}/checkpoints/{checkpoint}/file"
+    for headers in ({}, {"Range": "bytes=0-9"}):
+        assert "Vary" not in house.client.get(path, headers=headers).headers
+    assert "Vary" not in house.client.options("/").headers
 
 
 def test_a_table_is_compressed_on_its_way(house: House) -> None:

@@ -277,6 +277,11 @@ class TestBrowsers:
         assert stranger.delete("/login").status_code == 405
         assert stranger.get("/login").text.count("<form") == 1
 
+    def test_a_field_that_is_there_twice_is_refused(self, stranger: httpx.Client) -> None:
+        answer = stranger.post("/login", content=f"token=x&next=%2F&token={TOKEN}", headers=FORM)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+        assert answer.json()["detail"] == "'token' is there 2 times in the form; give it once."
+
 
 class TestLinksFromElsewhere:
     """A chat or a wiki has the address of a report in it."""

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from backend.app import ROUTERS
 from backend.parameters import query_parameters
-from tests.api.house import House
+from tests.api.house import HOST, House
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -75,6 +75,49 @@ class TestParameters:
         assert house.client.get("/api/v1/openapi.json?x=1").status_code == 422
 
 
+class TestKeys:
+    """JSON readers take the last of two members of one name, and tell nobody."""
+
+    JSON = {"Content-Type": "application/json"}  # noqa: RUF012
+
+    def test_one_that_is_there_twice_is_refused_everywhere(self, house: House) -> None:
+        with_body = [(path, method) for path, method, operation in operations(house) if "requestBody" in operation]
+        assert len(with_body) >= 6
+        for path, method in with_body:
+            text = '{"config": {"depth": 50, "depth": 20}, "name": "a", "name": "b", "name": "c"}'
+            answer = house.client.request(method, real(path, house), content=text, headers=self.JSON)
+            assert answer.status_code == 422, (method, path, answer.text)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["errors"] == {
+                "depth": ["'depth' is there 2 times in config; give it once"],
+                "name": ["'name' is there 3 times in the body; give it once"],
+            }
+
+    @pytest.mark.parametrize(
+        ("text", "named", "sentence"),
+        [
+            (r'{"config": {"se\u0065d": 1, "seed": 1}}', "seed", "'seed' is there 2 times in config; give it once"),
+            ('{"tags": [{"a": 1, "a": 1}]}', "tags[0].a", "'a' is there 2 times in tags[0]; give it once"),
+            ('[[], {"a": 1, "a": 1}]', "[1].a", "'a' is there 2 times in [1]; give it once"),
+            (r'{"\ud800": 1, "\ud800": 2}', "\ud800", r"'\ud800' is there 2 times in the body; give it once"),
+            (
+                '{"' + 'x": 1, "'.join(["x" * 998] * 2) + 'x": 2}',
+                "x" * 80,
+                f"'{'x' * 80}' is there 2 times in the body",
+            ),
+        ],
+    )
+    def test_it_is_named_with_its_place(self, house: House, text: str, named: str, sentence: str) -> None:
+        answer = house.client.post("/api/v1/runs", content=text, headers=self.JSON)
+        assert answer.status_code == 422
+        ((field, (told,)),) = answer.json()["errors"].items()
+        assert (field, told.startswith(sentence)) == (named, True), told
+
+    def test_the_same_key_in_two_objects_is_none(self, house: House) -> None:
+        text = '{"config": {"dataset": "digits"}, "notes": "{\\"a\\": 1, \\"a\\": 2}", "tags": ["tags"]}'
+        assert house.client.post("/api/v1/runs", content=text, headers=self.JSON).status_code == 201
+
+
 class TestMethods:
     def test_every_address_names_all_of_its_methods(self, house: House) -> None:
         for path, item in house.app.openapi()["paths"].items():
@@ -91,10 +134,29 @@ class TestMethods:
                 assert answer.headers["Allow"].split(", ") == expected
                 assert method in answer.json()["detail"]
 
-    def test_files_of_the_page_name_theirs(self, house: House) -> None:
-        answer = house.client.post("/static/js/main.js")
-        assert answer.status_code == 405
-        assert sorted(answer.headers["Allow"].split(", ")) == ["GET", "HEAD"]
+    @pytest.mark.parametrize(
+        ("address", "allowed"),
+        [
+            ("/", "GET, HEAD, OPTIONS"),
+            ("/runs/r_x", "GET, HEAD, OPTIONS"),
+            ("/static/js/main.js", "GET, HEAD, OPTIONS"),
+            ("/static/js/nothing.js", "GET, HEAD, OPTIONS"),
+            ("/login", "GET, HEAD, OPTIONS, POST"),
+            ("/login/links", "OPTIONS, POST"),
+        ],
+    )
+    @pytest.mark.parametrize("origin", [None, HOST])
+    def test_addresses_beside_the_interface_name_theirs(
+        self, house: House, address: str, allowed: str, origin: str | None
+    ) -> None:
+        headers = {"Origin": origin, "Access-Control-Request-Method": "GET"} if origin else {}
+        options = house.client.options(address, headers=headers)
+        assert (options.status_code, options.headers["Allow"], options.content) == (204, allowed, b"")
+        for method in {*METHODS, "TRACE"} - set(allowed.split(", ")):
+            answer = house.client.request(method, address)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), method
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["detail"] == f"{address} does not answer to {method}; it does to {allowed}."
 
     def test_what_is_nowhere_is_not_found_by_any_method(self, house: House) -> None:
         for method in (*METHODS, "HEAD", "OPTIONS"):
