@@ -192,16 +192,30 @@ class Client:
         seeds: Sequence[int] | str = (0,),
         mode: Literal["sequential", "parallel"] = "sequential",
         name: str | None = None,
+        arms: Sequence[Mapping[str, Any]] | None = None,
+        template: str | None = None,
+        plan: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Json:
-        """Launches a baseline and its stochastic-depth twin for each seed; `seeds` may be a text such as "0-4"."""
+        """Launches a run of each arm for each seed; without `arms` or `template` a baseline and stochastic depth.
+
+        `seeds` may be a text such as "0-4"; an arm is {"name": ..., "settings": {...}}, and the first is the reference.
+        """
         named = seeds if isinstance(seeds, str) else list(seeds)
-        body = {"config": dict(config), "seeds": named, "mode": mode, "name": name}
+        body = {
+            "config": dict(config), "seeds": named, "mode": mode, "name": name, "template": template,
+            "arms": None if arms is None else [dict(arm) for arm in arms],
+            "plan": None if plan is None else dict(plan),
+        }  # fmt: skip
         return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
 
     def comparisons(self) -> list[Json]:
         """Newest first."""
         return list(self._pages("/comparisons"))
+
+    def comparison_templates(self) -> list[Json]:
+        """Designs to begin from."""
+        return list(self._object("GET", "/comparison-templates")["items"])
 
     def comparison(self, comparison_id: str) -> Json:
         return self._object("GET", f"/comparisons/{_segment(comparison_id)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -186,14 +187,20 @@ def _invalid_request(request: Request, error: Exception) -> Response:
 
 
 def refusals(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Pydantic's errors of a request, under the names that a client knows: no place, no index."""
+    """Pydantic's errors of a request, under the names that a client knows: no place, and no index but an arm's."""
     named = []
     for item in items:
-        loc = [part for part in item["loc"] if isinstance(part, str)]
+        loc = [str(part) for before, part in pairwise(("", *item["loc"])) if isinstance(part, str) or before == "arms"]
         unknown = item["type"] == "extra_forbidden" and "config" not in loc[:-1]
         while len(loc) > 1 and loc[0] in _PLACES:
             loc = loc[1:]
         told = f"there is no field {loc[-1]!r} here; GET /api/v1/openapi.json has those there are"
         message = told if unknown else item["msg"]
-        named.append({**item, "loc": tuple(loc), "msg": message, "type": "setting" if unknown else item["type"]})
+        told_as = {"loc": tuple(loc), "msg": message, "type": "setting" if unknown else item["type"]}
+        named.append({**item, **told_as, "ctx": _of_the_plan(loc, item.get("ctx") or {})})
     return sentences_by_field(named)
+
+
+def _of_the_plan(loc: Sequence[str], context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A plan that does not fit together says which of its fields it is about."""
+    return {**context, "field": f"plan.{context['field']}"} if loc[:1] == ["plan"] and "field" in context else context

@@ -10,11 +10,23 @@ from backend.client import FINAL, Json
 from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
 from worker.evidence.sentences import step_text
+from worker.evidence.study_words import p_text
 
 #: The latest figures that a line of progress shows, with their heading.
 _SHOWN = {"train/loss": "loss", "val/top1": "top-1", "images_per_second": "images/s"}
 PAIR_HEADINGS = (
     *("SEED", "BASELINE TOP-1", "SD TOP-1", "DIFFERENCE", "BASELINE STEP", "SD STEP", "STEP RATIO", "COMPUTE RATIO"),
+)
+
+CONTRAST_HEADINGS = (
+    "ARM - REFERENCE",
+    "SEEDS",
+    "DIFFERENCE",
+    "INTERVAL",
+    "P",
+    "CONCLUSION",
+    "STEP RATIO",
+    "COMPUTE RATIO",
 )
 
 
@@ -66,6 +78,9 @@ def say_comparison(comparison: Json) -> None:
     )
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
+    if comparison["plan"]["stopping"] == "sequential":
+        more = "more are launched until the plan is decided" if comparison["is_open"] else comparison["ended_reason"]
+        say(f"{len(comparison['seeds'])} seeds so far; {shown(more or '')}")
     _say_verdict(comparison)
 
 
@@ -73,13 +88,34 @@ def _say_verdict(comparison: Json) -> None:
     """As the service words it."""
     verdict = comparison.get("verdict")
     say("")
-    if verdict:
+    if verdict and verdict["pairs"]:
         say_table(PAIR_HEADINGS, [_pair(pair) for pair in verdict["pairs"]])
         say("")
-    told = [*verdict["sentences"], verdict["time_sentence"]] if verdict else []
-    for line in [*told, comparison["headline"]]:
+    if verdict and len(verdict["contrasts"]) > 1:
+        say_table(CONTRAST_HEADINGS, [_contrast(contrast) for contrast in verdict["contrasts"]])
+        say("")
+    told = [*verdict["sentences"], verdict["time_sentence"], *_warnings(verdict)] if verdict else []
+    for line in [*told, comparison["headline"], verdict["reason"] if verdict else ""]:
         if line:
-            say(line)
+            say(shown(line))
+
+
+def _warnings(verdict: Json) -> list[str]:
+    return [f"warning: {warning}" for warning in verdict["warnings"]]
+
+
+def _contrast(contrast: Json) -> tuple[str, ...]:
+    low, high = contrast.get("low"), contrast.get("high")
+    ratios = ((contrast["speed"].get(name) or {}).get("mean") for name in ("time_ratio", "compute_ratio"))
+    return (
+        f"{contrast['arm']} - {contrast['reference']}",
+        str(contrast["n"]),
+        number(contrast.get("mean"), signed=True),
+        "" if low is None or high is None else f"{number(low, signed=True)} to {number(high, signed=True)}",
+        "" if contrast.get("p_adjusted") is None else p_text(contrast["p_adjusted"]),
+        contrast["conclusion"],
+        *(number(ratio) for ratio in ratios),
+    )
 
 
 def _pair(pair: Json) -> tuple[str, ...]:

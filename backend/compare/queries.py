@@ -10,12 +10,15 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.compare.design import arms_of, plan_of
 from backend.compare.verdict import verdict_on
 from backend.cursors import Key, Order, moment, text
 from backend.db.tables import Comparison, Run
 from backend.errors import NotFound
 from backend.runs.results import results_of
 from backend.runs.views import warnings_of
+from worker.contract.arms import ArmSpec
+from worker.contract.plan import Plan
 from worker.contract.status import Desired, RunStatus, shown_status
 from worker.evidence.figures import RunFigures
 from worker.evidence.verdict import Verdict
@@ -39,13 +42,20 @@ class ComparedRun(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """`factor` is the one setting in which the arms differ; `verdict` is null until a pair has completed, `headline`
-    says what is known at any time."""
+    """`factor` is the one setting in which the arms differ, or "arms" where they may differ in several; the first of
+    `arms` is the reference. `verdict` is null until a seed has completed, `headline` says what is known at any time. A
+    comparison with a sequential plan `is_open` until it takes no more seeds, as `ended_reason` says.
+    """
 
     id: str
     name: str
     factor: str
     mode: str
+    arms: list[ArmSpec]
+    plan: Plan
+    seeds: list[int]
+    is_open: bool
+    ended_reason: str | None
     runs: list[ComparedRun]
     headline: str
     verdict: Verdict | None
@@ -76,15 +86,21 @@ def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> lis
 
 
 def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, RunFigures]) -> ComparisonView:
-    verdict = verdict_on(runs, results)
+    verdict = verdict_on(comparison, runs, results)
+    seeds = comparison.seeds if comparison.seeds is not None else sorted({run.config["seed"] for run in runs})
     return ComparisonView(
         id=comparison.id,
         name=comparison.name,
         factor=comparison.factor,
         mode=comparison.mode,
+        arms=list(arms_of(comparison)),
+        plan=plan_of(comparison),
+        seeds=seeds,
+        is_open=comparison.is_open,
+        ended_reason=comparison.ended_reason,
         runs=[_member(run) for run in runs],
         headline=verdict.headline,
-        verdict=verdict if verdict.pairs else None,
+        verdict=verdict if verdict.seeds else None,
         created_at=comparison.created_at,
         warnings=list(dict.fromkeys(warning for run in runs for warning in warnings_of(run))),
     )

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
+from backend.compare.design import NewComparison
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
 from backend.compare.report import content_disposition, read_report
 from backend.compare.report_page import report_page
-from backend.compare.service import NewComparison, launch_comparison
+from backend.compare.service import launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
 from backend.cursors import PageQuery
 from backend.db.tables import Comparison
@@ -22,6 +23,7 @@ from backend.parts import DatabaseOf, PartsOf
 from backend.problems import described_file, may_answer
 from backend.runs.queries import find_runs
 from worker.contract import VERSION
+from worker.contract.templates import TEMPLATES, Template
 from worker.report.style import CONTENT_SECURITY_POLICY
 
 router = APIRouter(tags=["comparisons"])
@@ -36,15 +38,19 @@ class ComparisonList(BaseModel):
     next: str | None
 
 
+class TemplateList(BaseModel):
+    items: list[Template]
+
+
 @router.post(
     "/comparisons",
     status_code=201,
     operation_id="create_comparison",
-    summary="Launch a baseline and its stochastic-depth twin for each seed",
+    summary="Launch a run of each arm for each seed",
     responses=may_answer(409),
 )
 def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, location: LocationOf) -> ComparisonView:
-    """Alike in everything but one factor. Sent again with the same `Idempotency-Key`, the same one is answered with."""
+    """Alike in everything but what the arms change. The same `Idempotency-Key` is answered with the same one."""
     with parts.database.write() as session:
         comparison = once.find(session, Comparison, new)
         if comparison is None:
@@ -56,9 +62,15 @@ def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, location: 
     return view
 
 
+@router.get("/comparison-templates", operation_id="list_comparison_templates", summary="Designs to begin from")
+def get_templates() -> TemplateList:
+    """Named in a new comparison, or changed and sent as its arms."""
+    return TemplateList(items=list(TEMPLATES))
+
+
 @router.get("/comparisons", operation_id="list_comparisons", summary="Comparisons, newest first")
 def get_comparisons(database: DatabaseOf, query: Annotated[PageQuery, Query()]) -> ComparisonList:
-    """Each with its runs and, where a pair has finished, its verdict."""
+    """Each with its runs and, where a seed has finished, its verdict."""
     with database.read() as session:
         comparisons, following = list_comparisons(session, cursor=query.cursor, limit=query.limit)
         return ComparisonList(items=comparison_views(session, comparisons), next=following)
@@ -71,7 +83,7 @@ def get_comparisons(database: DatabaseOf, query: Annotated[PageQuery, Query()]) 
     responses=may_answer(404),
 )
 def get_one(database: DatabaseOf, comparison_id: ComparisonId) -> ComparisonView:
-    """The verdict is null until both runs of a pair have completed."""
+    """The verdict is null until all runs of a seed have completed."""
     with database.read() as session:
         return comparison_views(session, [get_comparison(session, comparison_id)])[0]
 

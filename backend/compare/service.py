@@ -1,84 +1,93 @@
-"""Launching a comparison."""
+"""Launching a comparison, and further seeds of one that is watched."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from backend.compare.design import Mode, NewComparison, arm_config, arms_of
 from backend.db.changes import note_change
 from backend.db.tables import Comparison, Run
-from backend.runs import queue
+from backend.errors import BadInput
 from backend.runs.configs import check_config
-from backend.runs.creation import NewRow, insert_run, new_id
-from backend.runs.inputs import MAX_NAME, Body, Name, Seeds
+from backend.runs.creation import NewRow, insert_run, new_id, valid_config
+from backend.runs.inputs import MAX_NAME
+from worker.contract.arms import BASELINE, SD, ArmSpec, is_usual
 from worker.contract.config import RunConfig
 
-FACTOR = "sd"
-#: The factor's values, in the order in which they are trained.
-ARMS = {"baseline": False, "sd": True}
-_ARM_TITLES = {"baseline": "baseline", "sd": "stochastic depth"}
-
-
-class Mode(StrEnum):
-    """Sequential: each run waits until the one before is final. Parallel: all at once, as devices are free."""
-
-    SEQUENTIAL = queue.SEQUENTIAL
-    PARALLEL = "parallel"
-
-
-class NewComparison(Body):
-    """`sd` and `seed` of the configuration are passed over: the comparison sets them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"name": "digits", "config": {"dataset": "digits", "epochs": 5}, "seeds": [0, 1], "mode": "sequential"}
-            ]
-        }
-    )
-
-    name: Name | None = None
-    config: RunConfig
-    seeds: Seeds = Field(default=[0])
-    mode: Mode = Mode.SEQUENTIAL
+_ARM_TITLES = {BASELINE: "baseline", SD: "stochastic depth"}
+#: The one setting in which the usual arms differ, and what is said of any others.
+_FACTOR, _SEVERAL = "sd", "arms"
 
 
 def launch_comparison(session: Session, new: NewComparison) -> Comparison:
-    """A baseline and its twin with stochastic depth for each seed. Raises BadInput where the images are not there."""
-    check_config(session, new.config)
+    """A run of each arm for each seed. Raises BadInput where images are not there or an arm does not fit together."""
+    arms = new.chosen_arms
+    configs = [arm_config(arm, index, new.config, seed=new.seeds[0]) for index, arm in enumerate(arms)]
+    _refuse_twins(arms, configs)
+    for config in configs:
+        check_config(session, config)
     now = datetime.now(UTC)
     comparison = Comparison(
-        id=new_id("c"), name=new.name or default_name(new), factor=FACTOR, mode=new.mode.value, created_at=now
+        id=new_id("c"),
+        name=new.name or default_name(new.config),
+        factor=_FACTOR if is_usual(arms) else _SEVERAL,
+        mode=new.mode.value,
+        config=new.config.model_dump(mode="json"),
+        arms=[arm.model_dump(mode="json") for arm in arms],
+        plan=new.plan.model_dump(mode="json"),
+        seeds=[],
+        is_open=new.is_watched,
+        created_at=now,
     )
     comparison.change = note_change(session, "comparison", comparison.id)
     session.add(comparison)
     session.flush()
-    previous: Run | None = None
-    for index, (seed, arm) in enumerate((seed, arm) for seed in new.seeds for arm in ARMS):
-        row = NewRow(
-            config=twin(new.config, seed=seed, arm=arm),
-            name=_run_name(comparison.name, seed=seed, arm=arm),
-            comparison_id=comparison.id,
-            arm=arm,
-            after_id=previous.id if previous is not None and new.mode is Mode.SEQUENTIAL else None,
-        )
-        # The queue is ordered by time; rows of one instant would be trained in any order.
-        previous = insert_run(session, row, at=now + timedelta(microseconds=index))
+    launch_seeds(session, comparison, new.seeds, at=now)
     return comparison
 
 
-def default_name(new: NewComparison) -> str:
-    return f"{new.config.dataset.value} ResNet-{int(new.config.depth)}"
+def launch_seeds(session: Session, comparison: Comparison, seeds: Sequence[int], *, at: datetime) -> list[Run]:
+    """A run of each arm for each of them. Raises BadInput where settings of an older version are not valid any more."""
+    base = valid_config(comparison.config or {})
+    made: list[Run] = []
+    for index, (seed, (place, arm)) in enumerate(
+        (seed, placed) for seed in seeds for placed in enumerate(arms_of(comparison))
+    ):
+        is_after = made and comparison.mode == Mode.SEQUENTIAL
+        row = NewRow(
+            config=arm_config(arm, place, base, seed=seed),
+            name=_run_name(comparison.name, seed=seed, arm=arm.name),
+            comparison_id=comparison.id,
+            arm=arm.name,
+            after_id=made[-1].id if is_after else None,
+        )
+        # The queue is ordered by time; rows of one instant would be trained in any order.
+        made.append(insert_run(session, row, at=at + timedelta(microseconds=index)))
+    comparison.seeds = [*(comparison.seeds or []), *seeds]
+    return made
 
 
-def twin(config: RunConfig, *, seed: int, arm: str) -> RunConfig:
-    """`config` for one run: alike in everything but seed and factor."""
-    return RunConfig.model_validate(config.model_dump() | {"seed": seed, FACTOR: ARMS[arm]})
+def default_name(config: RunConfig) -> str:
+    return f"{config.dataset.value} ResNet-{int(config.depth)}"
+
+
+def _refuse_twins(arms: Sequence[ArmSpec], configs: Sequence[RunConfig]) -> None:
+    """Arms that train the same show nothing but how often a test errs."""
+    for index, config in enumerate(configs):
+        first = configs.index(config)
+        if first < index:
+            raise BadInput(
+                {
+                    f"arms.{index}": [
+                        f"arms {arms[first].name!r} and {arms[index].name!r} train the same; change one of them"
+                    ]
+                }
+            )
 
 
 def _run_name(name: str, *, seed: int, arm: str) -> str:
-    suffix = f" · {_ARM_TITLES[arm]} · seed {seed}"
+    suffix = f" · {_ARM_TITLES.get(arm, arm)} · seed {seed}"
     return name[: MAX_NAME - len(suffix)] + suffix

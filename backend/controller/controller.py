@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import redis
 from sqlalchemy import select
 
+from backend.compare import watched
 from backend.controller.curve_buckets import CurveBuckets
 from backend.controller.disk_guard import DiskGuard
 from backend.controller.housekeeping import prune, write_pulse
@@ -134,6 +135,7 @@ class Controller:
         with self._database.write() as session:
             write_pulse(session, set_aside=self._set_aside, redis_refuses=self._redis_refuses)
             results.catch_up(session)
+            watched.go_on(session)
             if self._prune_timer.is_due():
                 prune(session)
         self._set_aside = 0

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
@@ -52,6 +53,8 @@ class Base(DeclarativeBase):
     type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[float]: JSON, datetime: UtcTime}  # noqa: RUF012
 
 
+#: None is NULL, and not the word null.
+_JsonOrNull = JSON(none_as_null=True)
 #: Texts that are sorted by their code points, whatever the locale in which a Postgres was set up.
 _ByCodePoint = Text().with_variant(Text(collation="C"), "postgresql")
 
@@ -96,7 +99,7 @@ class Run(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
     comparison_id: Mapped[str | None] = mapped_column(ForeignKey("comparisons.id", ondelete="SET NULL"), index=True)
-    arm: Mapped[str | None] = mapped_column(String(16))
+    arm: Mapped[str | None] = mapped_column(String(64))
     #: The run that has to be final before this one is rung (sequential comparisons).
     after_id: Mapped[str | None] = mapped_column(String(32))
 
@@ -241,7 +244,11 @@ class LogLine(Base):
 
 
 class Comparison(Base):
-    """Runs that are alike in everything but the factor and the seed."""
+    """Runs that are alike in everything but what their arms change, and the seed.
+
+    `config`, `arms` and `plan` are what was asked for; None in comparisons from before there were arms. `seeds` are
+    those that have been launched, in their order. A sequential one is open until it needs no more of them.
+    """
 
     __tablename__ = "comparisons"
 
@@ -249,6 +256,13 @@ class Comparison(Base):
     name: Mapped[str] = mapped_column(String(200))
     factor: Mapped[str] = mapped_column(String(32))
     mode: Mapped[str] = mapped_column(String(16))
+    config: Mapped[dict[str, Any] | None] = mapped_column(_JsonOrNull)
+    arms: Mapped[list[dict[str, Any]] | None] = mapped_column(_JsonOrNull)
+    plan: Mapped[dict[str, Any] | None] = mapped_column(_JsonOrNull)
+    seeds: Mapped[list[int] | None] = mapped_column(_JsonOrNull)
+    is_open: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
+    #: Why a sequential one takes no more seeds.
+    ended_reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     change: Mapped[int] = mapped_column(index=True)
 

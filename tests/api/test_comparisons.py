@@ -110,7 +110,9 @@ def test_a_pair_of_which_one_failed_has_no_verdict(house: House) -> None:
     house.move(made["runs"][1]["id"], "failed", latest={"val/top1": 10.0})
     found = house.api.get(f"/comparisons/{made['id']}")
     assert found["verdict"] is None
-    assert found["headline"] == "No seed has completed both runs, so nothing can be compared."
+    assert found["headline"] == (
+        "No seed has ended with a value of every arm, so stochastic depth cannot be compared with the baseline."
+    )
 
 
 class TestSideBySide:
@@ -196,6 +198,7 @@ def test_only_the_next_in_line_is_rung_by_the_api(house: House, redis_client: re
 def test_nobody_is_rung_in_the_place_of_one_that_waits_for_a_training(house: House, redis_client: redis.Redis) -> None:
     empty_queue(house)
     baseline, _twin = launch(house)["runs"]
+    wait_until(lambda: rung(redis_client) == [baseline["id"]], what="the ring of the first")
     house.move(baseline["id"], "running")
     redis_client.flushall()
     later = house.api.launch()

@@ -45,7 +45,8 @@ def test_three_pairs_that_differ_in_sign_cannot_tell_wherever_one_looks(
     comparison = compared(house, (0.3, 1.0), (-0.4, 1.0), (0.9, 1.0))
     verdict = comparison["verdict"]
     assert verdict["headline"] == (
-        "These 3 seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
+        "These 3 seeds cannot tell stochastic depth from the baseline: a difference of +0.27 points "
+        "(95 % interval -1.35 to +1.88)."
     )
     assert (verdict["last_top1"]["low"], verdict["last_top1"]["high"]) == pytest.approx((-1.3496, 1.8830), abs=1e-3)
     for place, text in everywhere(house, comparison, capsys).items():
@@ -57,7 +58,7 @@ def test_three_pairs_that_differ_in_sign_cannot_tell_wherever_one_looks(
 
 def test_one_seed_claims_nothing_wherever_one_looks(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compared(house, (5.0, 1.0))
-    assert "One completed pair cannot tell" in comparison["headline"]
+    assert "One seed cannot tell stochastic depth from the baseline" in comparison["headline"]
     for place, text in everywhere(house, comparison, capsys).items():
         assert comparison["headline"] in text, place
         assert "more top-1" not in text, place

@@ -132,7 +132,7 @@ class TestBeforeTheEnd:
         house.move(made["runs"][0]["id"], "running")
         text = report(house, made).text
         assert "This comparison is not finished: of 2 runs 1 running, 1 queued." in text
-        assert "No seed has completed both runs, so nothing can be compared." in text
+        assert "No seed has ended with a value of every arm" in text
         assert text.count("Nothing was measured.") == 2
 
     def test_a_pair_that_is_done_is_told_while_others_go_on(self, house: House) -> None:
@@ -141,7 +141,7 @@ class TestBeforeTheEnd:
             house.move(run["id"], "completed", latest={"val/top1": 90.0}, elapsed_seconds=10.0)
         text = report(house, made).text
         assert "not finished: of 4 runs 2 completed, 2 queued" in text
-        assert "One completed pair cannot tell a difference in accuracy from chance; it takes two or more." in text
+        assert "One seed cannot tell stochastic depth from the baseline; it takes two or more." in text
         assert "Times are not compared. Seed 0: too few steps of a run were reported" in text
 
     def test_runs_that_were_deleted_are_left_out(self, house: House) -> None:
@@ -149,7 +149,7 @@ class TestBeforeTheEnd:
         house.client.delete(f"/api/v1/runs/{made['runs'][0]['id']}")
         page = report(house, made)
         assert [attributes["class"] for tag, attributes in page.elements if tag == "path"] == ["sd"] * 3
-        assert "No seed has completed both runs" in page.text
+        assert "No seed has ended with a value of every arm" in page.text
 
     def test_a_configuration_of_another_version_is_told_as_it_is(self, house: House) -> None:
         made = finished(house)

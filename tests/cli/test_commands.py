@@ -85,6 +85,12 @@ def test_a_refused_setting_is_named_with_its_limit_and_nothing_is_launched(
         (["runs", "pause", "r_nothing"], "r_nothing"),
         (["comparisons", "create", "--seeds", "0,x"], "seed 'x' is neither a whole number"),
         (["comparisons", "create", "--preset", "demo", "--seeds", "1,1"], "seed 1 is named twice; leave one out"),
+        (["comparisons", "create", "--preset", "demo", "--sd", "1"], "each seed gets a run without and one with it"),
+        (["comparisons", "create", "--preset", "demo", "--vary", "pL"], "'pL' names no values; write SETTING=V1,V2"),
+        (["comparisons", "create", "--preset", "demo", "--vary", "pL=0.5,7"], "arm 'pL 7': pL 7 exceeds 1"),
+        (["comparisons", "create", "--preset", "demo", "--arm", "a:sd"], "'sd' of 'a:sd' has no value"),
+        (["comparisons", "create", "--preset", "demo", "--arm", "a:sd=1"], "at least 2"),
+        (["comparisons", "create", "--preset", "demo", "--margin", "1"], "margin belongs to the question"),
         (["comparisons", "show", "c_nothing"], "c_nothing"),
         (["datasets", "add", "signs", "--dataset", "imagefolder"], "--data-dir"),
         (
@@ -106,6 +112,31 @@ def test_bad_input_gets_one_clear_sentence(service: RunningUp, arguments: list[s
     done = resdrop(service, *arguments)
     assert done.returncode in (1, 2)
     assert said in done.stderr
+
+
+def test_arms_are_named_varied_or_of_a_template(service: RunningUp) -> None:
+    def arms(*options: str) -> list[tuple[str, dict[str, object]]]:
+        done = resdrop(service, "comparisons", "create", "--preset", "demo", "--json", *options)
+        assert done.returncode == 0, done.stderr
+        made = json.loads(done.stdout)
+        resdrop(service, "runs", "stop", *(run["id"] for run in made["runs"]))
+        return [(arm["name"], arm["settings"]) for arm in made["arms"]]
+
+    assert arms("--vary", "pL=0.5,0.8", "--sd", "1") == [("pL 0.5", {"pL": 0.5}), ("pL 0.8", {"pL": 0.8})]
+    assert arms("--arm", "plain", "--arm", "more of it:epochs=3,nesterov=true,lr=none") == [
+        ("plain", {}),
+        ("more of it", {"epochs": 3, "nesterov": True, "lr": None}),
+    ]
+    assert [name for name, _ in arms("--template", "survival")][:3] == ["baseline", "pL 0.9", "pL 0.8"]
+
+
+def test_a_sequential_plan_says_how_far_it_is(service: RunningUp) -> None:
+    plan = ("--stopping", "sequential", "--max-seeds", "4", "--confidence", "0.9")
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", *plan)
+    assert "1 seeds so far; more are launched until the plan is decided" in done.stdout, done.stderr
+    found = json.loads(resdrop(service, "comparisons", "show", "--json", done.stdout.split()[0]).stdout)
+    assert (found["plan"]["max_seeds"], found["plan"]["confidence"], found["is_open"]) == (4, 0.9, True)
+    resdrop(service, "runs", "stop", *(run["id"] for run in found["runs"]))
 
 
 def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:

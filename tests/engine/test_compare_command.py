@@ -200,7 +200,7 @@ def test_divergence_of_one_run_leaves_the_others_and_exits_with_one(
     said = capsys.readouterr().out
     assert "seed-4/baseline failed: a weight or a batch-norm statistic stopped being finite" in said
     assert "seed 4 sd: training in" in said
-    assert "no seed has completed both runs" in said
+    assert "No seed has ended with a value of every arm" in said
     assert (tmp_path / "report.html").exists()
 
 

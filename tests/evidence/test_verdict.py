@@ -9,9 +9,10 @@ import pytest
 from worker.evidence.distribution import Quartiles
 from worker.evidence.figures import Machine
 from worker.evidence.pairs import CompletedRun
-from worker.evidence.sentences import NOT_PAIRED, step_text
+from worker.evidence.sentences import step_text
 from worker.evidence.verdict import Verdict, verdict_of
 
+NOTHING = "No seed has ended with a value of every arm, so stochastic depth cannot be compared with the baseline."
 MACHINE = Machine(device="cpu (A)", threads=2, versions={"torch": "2.14"})
 
 
@@ -35,7 +36,8 @@ def of(*differences: float) -> Verdict:
 def test_three_seeds_that_differ_in_sign_cannot_tell() -> None:
     verdict = of(0.3, -0.4, 0.9)
     assert verdict.headline == (
-        "These 3 seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
+        "These 3 seeds cannot tell stochastic depth from the baseline: a difference of +0.27 points "
+        "(95 % interval -1.35 to +1.88)."
     )
     assert verdict.sentences[0] == (
         "val/top1 after the last epoch, SD - baseline: +0.27 points (95 % interval -1.35 to +1.88, 3 seeds)"
@@ -50,8 +52,9 @@ def test_three_seeds_that_differ_in_sign_cannot_tell() -> None:
 @pytest.mark.parametrize("difference", [-40.0, 0.0, 40.0])
 def test_one_seed_never_claims_anything(difference: float) -> None:
     verdict = of(difference)
-    assert (
-        verdict.headline == "One completed pair cannot tell a difference in accuracy from chance; it takes two or more."
+    assert verdict.headline == (
+        "One seed cannot tell stochastic depth from the baseline; it takes two or more. "
+        f"It shows a difference of {difference:+.2f} points."
     )
     assert verdict.sentences[0].endswith(" points (one seed: no interval is available)")
 
@@ -62,8 +65,8 @@ def test_equal_differences_never_claim_anything_either() -> None:
 
 
 def test_an_interval_that_leaves_out_zero_says_on_which_side() -> None:
-    assert "ends above the baseline" in of(1.0, 1.01, 1.02).headline
-    assert "ends below the baseline" in of(-1.0, -1.01, -1.02).headline
+    assert "is better than the baseline" in of(1.0, 1.01, 1.02).headline
+    assert "is worse than the baseline" in of(-1.0, -1.01, -1.02).headline
 
 
 def test_only_seeds_with_both_runs_are_paired() -> None:
@@ -71,15 +74,16 @@ def test_only_seeds_with_both_runs_are_paired() -> None:
     assert verdict.seeds == (0, 2)
     assert verdict.mean_difference == pytest.approx(1.5)
     alone = verdict_of([run(1, "baseline", 90.0)])
-    assert (alone.headline.lower(), alone.sentences, alone.time_sentence) == (f"{NOT_PAIRED}.", [NOT_PAIRED], "")
+    assert (alone.headline, alone.sentences, alone.time_sentence) == (NOTHING, [], "")
     assert verdict_of([]).tiles == []
 
 
 def test_runs_without_an_accuracy_are_not_said_to_be_incomplete() -> None:
     verdict = verdict_of([run(0, "baseline", None), run(0, "sd", 90.0)])
     assert (verdict.mean_difference, verdict.pairs[0].difference) == (None, None)
-    assert verdict.headline == (
-        "No seed has a val/top1 of both runs after the last epoch, so nothing can be said of the accuracy."
+    assert verdict.headline == NOTHING
+    assert verdict.warnings[0].startswith(
+        "1 run ended without a value, which leaves out 1 seed: the baseline, seed 0, has no value after its last epoch."
     )
 
 

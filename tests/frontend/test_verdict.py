@@ -27,7 +27,7 @@ def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
 
 def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
     verdict, text = shown(run, pair(0, 0.3), pair(1, -0.4), pair(2, 0.9))
-    assert "95 % interval contains 0" in verdict["headline"]
+    assert "(95 % interval -1.35 to +1.88)" in verdict["headline"]
     for sentence in (verdict["headline"], verdict["time_sentence"], *verdict["sentences"]):
         assert sentence in text
     for tile in verdict["tiles"]:
@@ -45,7 +45,7 @@ def test_a_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
 
 
 def test_before_a_pair_has_completed_the_page_says_what_the_service_says(run: Run) -> None:
-    told = {"headline": "No seed has completed both runs, so nothing can be compared.", "verdict": None}
+    told = {"headline": "No seed has ended with a value of every arm.", "verdict": None}
     assert run("components/verdict", SHOWN, told) == told["headline"]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from backend.compare.service import NewComparison, launch_comparison
+from backend.compare.design import NewComparison
+from backend.compare.service import launch_comparison
 from backend.db.changes import note_change
 from backend.db.session import Database
 from backend.db.tables import Run

@@ -17,7 +17,7 @@ from worker.evidence.study import Seed, Study
 MOST_LOG_EVIDENCE = 690.0
 
 
-class Difference(BaseModel):
+class SeedDifference(BaseModel):
     """The arm's value less the reference's, of one seed."""
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +58,7 @@ class Numbers(BaseModel):
     arm: str
     reference: str
     n: int
-    differences: list[Difference]
+    differences: list[SeedDifference]
     mean: float | None = None
     low: float | None = None
     high: float | None = None
@@ -108,7 +108,7 @@ def _numbers(study: Study, rule: Rule, arm: str, seeds: Sequence[Seed]) -> Numbe
         "arm": arm,
         "reference": study.reference,
         "n": len(differences),
-        "differences": [Difference(seed=seed, value=value) for seed, value in zip(seeds, differences, strict=True)],
+        "differences": [SeedDifference(seed=seed, value=value) for seed, value in zip(seeds, differences, strict=True)],
         "mean": fmean(differences) if differences else None,
         "confidence": rule.confidence,
     }

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.contract.arms import BASELINE, SD
 from worker.evidence.estimates import MeanEstimate, estimate_mean, estimate_ratio
 from worker.evidence.figures import RunFigures
 from worker.evidence.timing import StepTimes, compare_times
-
-BASELINE, SD = "baseline", "sd"
 
 
 class CompletedRun(RunFigures):
@@ -20,6 +19,7 @@ class CompletedRun(RunFigures):
     seed: int
     arm: str
     last_top1: float | None = None
+    last_top5: float | None = None
     best_top1: float | None = None
     last_loss: float | None = None
     #: Of wall time, evaluations and checkpoints included; nothing is concluded from it.
@@ -63,10 +63,10 @@ class Effects(BaseModel):
     compute_saved: MeanEstimate | None = None
 
 
-def pairs_of(runs: Sequence[CompletedRun]) -> list[Pair]:
-    """In the order of their baselines; seeds of which one run is missing are left out."""
-    twins = {run.seed: run for run in runs if run.arm == SD}
-    return [_pair(run, twins[run.seed]) for run in runs if run.arm == BASELINE and run.seed in twins]
+def pairs_of(runs: Sequence[CompletedRun], *, reference: str = BASELINE, arm: str = SD) -> list[Pair]:
+    """In the order of the runs of the reference; seeds of which one run is missing are left out."""
+    twins = {run.seed: run for run in runs if run.arm == arm}
+    return [_pair(run, twins[run.seed]) for run in runs if run.arm == reference and run.seed in twins]
 
 
 def effects_of(pairs: Sequence[Pair]) -> Effects:

@@ -10,8 +10,6 @@ from worker.evidence.distribution import Quartiles
 from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import Effects, Pair
 
-NOT_PAIRED = "no seed has completed both runs, so nothing can be compared"
-
 
 class Figure(BaseModel):
     """One number of the verdict as text, with what it is and a remark on how far it is to be trusted."""
@@ -23,30 +21,8 @@ class Figure(BaseModel):
     remark: str
 
 
-def headline(pairs: Sequence[Pair], effects: Effects) -> str:
-    """What the seeds show of the accuracy, without more certainty than they give."""
-    found = effects.last_top1
-    if not pairs:
-        return f"{NOT_PAIRED[0].upper()}{NOT_PAIRED[1:]}."
-    if found is None:
-        return "No seed has a val/top1 of both runs after the last epoch, so nothing can be said of the accuracy."
-    if found.n == 1:
-        return "One completed pair cannot tell a difference in accuracy from chance; it takes two or more."
-    if found.low is None:
-        return (
-            f"These {found.n} seeds cannot tell a difference in accuracy from chance: their differences are all alike, "
-            "so no interval is available."
-        )
-    if not found.excludes_zero:
-        return f"These {found.n} seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
-    better = "above" if found.mean > 0 else "below"
-    return f"Over these {found.n} seeds stochastic depth ends {better} the baseline: the 95 % interval leaves out 0."
-
-
-def sentences(pairs: Sequence[Pair], effects: Effects) -> list[str]:
+def sentences(effects: Effects) -> list[str]:
     """Each difference with its interval, stochastic depth less baseline, and what was saved of the compute."""
-    if not pairs:
-        return [NOT_PAIRED]
     told = [
         ("val/top1 after the last epoch, SD - baseline", effects.last_top1, "+.2f", " points"),
         ("best val/top1, SD - baseline", effects.best_top1, "+.2f", " points"),
@@ -70,12 +46,12 @@ def interval(value: MeanEstimate, form: str) -> str:
     return f"95 % interval {number(value.low, form)} to {number(value.high, form)}, {value.n} seeds"
 
 
-def time_sentence(pairs: Sequence[Pair], effects: Effects) -> str:
+def time_sentence(pairs: Sequence[Pair], effects: Effects, *, reference: str = "the baseline") -> str:
     """What the time of a step was beside the compute that was left; that it cannot be told, and why, where it can't."""
     left_out = _left_out(pairs)
     if effects.time_ratio is None:
         return f"Times are not compared. {left_out}" if left_out else ""
-    told = _unexplained(pairs, effects) or _explained(effects)
+    told = _unexplained(pairs, effects, reference) or _explained(effects, reference)
     return f"{told} {left_out}".rstrip()
 
 
@@ -123,15 +99,15 @@ def _points(value: MeanEstimate) -> str:
     return f"{number(value.mean, '+.2f')} points"
 
 
-def _measured(effects: Effects) -> str:
+def _measured(effects: Effects, reference: str) -> str:
     ratio = effects.time_ratio
     assert ratio is not None
     over = f"geometric mean of {ratio.n} pairs" if ratio.n > 1 else "one pair"
-    return f"The median step took {ratio.mean:.2f} of the baseline's time ({over})"
+    return f"The median step took {ratio.mean:.2f} of {reference}'s time ({over})"
 
 
-def _explained(effects: Effects) -> str:
-    measured, compute, saved = _measured(effects), effects.compute_saved, effects.time_saved
+def _explained(effects: Effects, reference: str) -> str:
+    measured, compute, saved = _measured(effects, reference), effects.compute_saved, effects.time_saved
     if compute is None or saved is None:
         return f"{measured}."
     if compute.mean < 0.05:
@@ -145,7 +121,7 @@ def _explained(effects: Effects) -> str:
     return f"{measured}; {bound}, and saved {'all of that' if saved.mean >= compute.mean else f'{saved.mean:.0f} %'}."
 
 
-def _unexplained(pairs: Sequence[Pair], effects: Effects) -> str | None:
+def _unexplained(pairs: Sequence[Pair], effects: Effects, reference: str) -> str | None:
     """None where skipping can have made every ratio what it is."""
     found = [pair for pair in pairs if not pair.times.is_explained]
     compute = effects.compute_ratio
@@ -153,9 +129,9 @@ def _unexplained(pairs: Sequence[Pair], effects: Effects) -> str | None:
         return None
     whose = "that" if len(found) == len(pairs) else f"the ratio of {_seeds(found)}"
     return (
-        f"{_measured(effects)}, and {compute.mean:.2f} of the compute was left. Skipping cannot explain {whose}: "
-        "something else slowed the steps of one of the two, such as other work on the machine, so what skipping saved "
-        "is not known. Repeat the comparison on a machine that does nothing else."
+        f"{_measured(effects, reference)}, and {compute.mean:.2f} of the compute was left. Skipping cannot explain "
+        f"{whose}: something else slowed the steps of one of the two, such as other work on the machine, so what "
+        "skipping saved is not known. Repeat the comparison on a machine that does nothing else."
     )
 
 

@@ -25,6 +25,7 @@ class Ending(StrEnum):
     STOPPED = "stopped"
     DIVERGED = "diverged"
     DELETED = "deleted"
+    UNMEASURED = "unmeasured"
 
     @property
     def has_ended(self) -> bool:

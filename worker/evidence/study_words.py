@@ -114,6 +114,7 @@ _ENDED = {
     Ending.STOPPED: "was stopped",
     Ending.DIVERGED: "diverged: its value is not a finite number",
     Ending.DELETED: "was deleted",
+    Ending.UNMEASURED: "has no value after its last epoch",
 }
 
 

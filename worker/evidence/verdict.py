@@ -4,42 +4,153 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import BaseModel, ConfigDict
+
+from worker.contract.arms import ARM_TITLES, BASELINE, SD
+from worker.contract.plan import Plan
 from worker.evidence import sentences as words
+from worker.evidence.conclusion import Conclusion
+from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import CompletedRun, Effects, Pair, effects_of, pairs_of
+from worker.evidence.study import Ending, Result, Study
+from worker.evidence.study_verdict import Contrast, decide
+
+#: How the values of a metric are written after its difference, and with how many decimals.
+_UNITS = {"val/top1": (" points", 2), "val/top5": (" points", 2), "val/loss": ("", 4)}
+
+
+class Design(BaseModel):
+    """What was set out: the arms by name, the reference first, the seeds, and the plan.
+
+    Without `seeds` all that have a run are taken for planned.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    arms: tuple[str, ...] = (BASELINE, SD)
+    seeds: tuple[int, ...] | None = None
+    plan: Plan = Plan()
+
+    @property
+    def is_usual(self) -> bool:
+        return self.arms == (BASELINE, SD)
+
+
+class Unfinished(BaseModel):
+    """A run without a result, and why it has none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: int
+    arm: str
+    ending: Ending
+
+
+class Speed(BaseModel):
+    """An arm's median step over the reference's, beside the share of compute that was left, and what it says.
+
+    `is_explained` is false where the ratio has another cause than skipping.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    time_ratio: MeanEstimate | None
+    compute_ratio: MeanEstimate | None
+    is_explained: bool
+    sentence: str
+
+
+class ArmContrast(Contrast):
+    """As of any study, with what the runs say of the arm's speed."""
+
+    speed: Speed
 
 
 class Verdict(Effects):
-    """Over the seeds of which both runs have completed. Nothing is concluded about seeds from a single one.
+    """Over the seeds of which every arm has completed. Nothing is concluded about seeds from a single one.
 
-    `headline` says what is known of the accuracy, `time_sentence` of the time; `sentences` have each number with its
-    interval and `tiles` the most important ones for a page. `times_explained` is false where a ratio of times has
-    another cause than skipping.
+    `conclusion`, `headline` and `reason` are by the plan alone, each arm's in `contrasts`, and `warnings` are what a
+    reader has to know before believing them. The pairs and their means are those of a baseline with its twin, and empty
+    for other arms. `time_sentence` is of the time, `sentences` have each number with its interval and `tiles` the most
+    important ones for a page. `times_explained` is false where a ratio of times has another cause than skipping.
     """
 
+    conclusion: Conclusion
+    headline: str
+    reason: str
+    is_decided: bool
+    contrasts: list[ArmContrast]
+    warnings: list[str]
     seeds: tuple[int, ...]
     pairs: list[Pair]
     mean_difference: float | None
     mean_time_ratio: float | None
     times_explained: bool
-    headline: str
     time_sentence: str
     sentences: list[str]
     tiles: list[words.Figure]
 
 
-def verdict_of(runs: Sequence[CompletedRun]) -> Verdict:
-    """Of the completed runs of a comparison, in any order. Raises ScipyMissing from two pairs on."""
-    pairs = pairs_of(runs)
+def verdict_of(
+    completed: Sequence[CompletedRun], design: Design | None = None, unfinished: Sequence[Unfinished] = ()
+) -> Verdict:
+    """Of a comparison's runs, in any order. Raises ScipyMissing from two complete seeds on."""
+    design = design or Design()
+    study = _study(completed, design, unfinished)
+    found = decide(study, design.plan)
+    contrasts = [
+        ArmContrast(**dict(one), speed=_speed(completed, study.title(study.reference), one)) for one in found.contrasts
+    ]
+    pairs = pairs_of(completed) if design.is_usual else []
     effects = effects_of(pairs)
     return Verdict(
         **dict(effects),
-        seeds=tuple(pair.seed for pair in pairs),
+        conclusion=found.conclusion,
+        headline=found.headline,
+        reason=found.reason,
+        is_decided=found.is_decided,
+        contrasts=contrasts,
+        warnings=found.warnings,
+        seeds=tuple(int(seed) for seed in found.seeds),
         pairs=pairs,
         mean_difference=effects.last_top1.mean if effects.last_top1 else None,
         mean_time_ratio=effects.time_ratio.mean if effects.time_ratio else None,
-        times_explained=all(pair.times.is_explained for pair in pairs),
-        headline=words.headline(pairs, effects),
-        time_sentence=words.time_sentence(pairs, effects),
-        sentences=words.sentences(pairs, effects),
+        times_explained=all(one.speed.is_explained for one in contrasts),
+        time_sentence=contrasts[0].speed.sentence if len(contrasts) == 1 else "",
+        sentences=words.sentences(effects) if pairs else [],
         tiles=words.tiles(effects),
+    )
+
+
+def _study(completed: Sequence[CompletedRun], design: Design, unfinished: Sequence[Unfinished]) -> Study:
+    unit, decimals = _UNITS[design.plan.metric]
+    results = [_result(run, design.plan) for run in completed]
+    results += [Result(arm=run.arm, seed=run.seed, ending=run.ending) for run in unfinished]
+    seeds = design.seeds if design.seeds is not None else tuple(dict.fromkeys(int(one.seed) for one in results))
+    return Study(
+        arms=design.arms,
+        planned=seeds,
+        results=tuple(result for result in results if result.arm in design.arms),
+        higher_is_better=design.plan.higher_is_better,
+        titles=ARM_TITLES,
+        unit=unit,
+        decimals=decimals,
+    )
+
+
+def _result(run: CompletedRun, plan: Plan) -> Result:
+    value = {"val/top1": run.last_top1, "val/top5": run.last_top5, "val/loss": run.last_loss}[plan.metric]
+    if value is None:
+        return Result(arm=run.arm, seed=run.seed, ending=Ending.UNMEASURED)
+    return Result(arm=run.arm, seed=run.seed, value=value)
+
+
+def _speed(completed: Sequence[CompletedRun], reference: str, contrast: Contrast) -> Speed:
+    pairs = pairs_of(completed, reference=contrast.reference, arm=contrast.arm)
+    effects = effects_of(pairs)
+    return Speed(
+        time_ratio=effects.time_ratio,
+        compute_ratio=effects.compute_ratio,
+        is_explained=all(pair.times.is_explained for pair in pairs),
+        sentence=words.time_sentence(pairs, effects, reference=reference),
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from worker.evidence.pairs import Pair
 from worker.evidence.sentences import number, step_text
-from worker.evidence.verdict import Verdict
+from worker.evidence.study_words import number_form, p_text
+from worker.evidence.verdict import ArmContrast, Verdict
 from worker.report.markup import Markup, element
 from worker.report.page import bullets, table, tiles
 
@@ -20,6 +21,9 @@ PAIR_HEADINGS = (
     "Step ratio",
     "Compute ratio",
 )
+CONTRAST_HEADINGS = (
+    *("Arm", "Seeds", "Difference", "Interval", "p", "p, sign flips", "Effect size", "Step ratio", "Compute ratio"),
+)
 NOT_KNOWN = "–"
 _METHOD = (
     "Accuracies are of the evaluation after the last epoch. Intervals are Student's for the mean over seeds; the runs "
@@ -31,18 +35,45 @@ _METHOD = (
 def verdict_section(verdict: Verdict, *, seeds: int) -> list[Markup]:
     """`seeds` are all of the comparison's, whether their runs have completed or not."""
     parts = [element("p", verdict.headline, class_="sentence")]
-    if not verdict.pairs:
+    if verdict.reason:
+        parts.append(element("p", verdict.reason, class_="note"))
+    parts += [element("p", warning, class_="note warn") for warning in verdict.warnings]
+    if not verdict.seeds:
         return parts
-    if verdict.time_sentence:
-        parts.append(element("p", verdict.time_sentence, class_="note" if verdict.times_explained else "note warn"))
+    for contrast in verdict.contrasts:
+        if contrast.speed.sentence:
+            arm = f"{contrast.arm}: " if len(verdict.contrasts) > 1 else ""
+            style = "note" if contrast.speed.is_explained else "note warn"
+            parts.append(element("p", f"{arm}{contrast.speed.sentence}", class_=style))
     shown = [(tile.title, tile.value, tile.remark) for tile in verdict.tiles]
-    return [
-        *parts,
-        tiles([*shown, ("Pairs completed", str(len(verdict.pairs)), f"of {seeds}")]),
-        bullets(verdict.sentences),
-        pair_table(verdict.pairs),
-        element("p", _METHOD, class_="muted"),
-    ]
+    parts.append(tiles([*shown, ("Seeds completed", str(len(verdict.seeds)), f"of {seeds}")]))
+    if verdict.sentences:
+        parts.append(bullets(verdict.sentences))
+    parts.append(contrast_table(verdict.contrasts))
+    if verdict.pairs:
+        parts.append(pair_table(verdict.pairs))
+    return [*parts, element("p", _METHOD, class_="muted")]
+
+
+def contrast_table(contrasts: Sequence[ArmContrast]) -> Markup:
+    title = f"Against {contrasts[0].reference}, over seeds"
+    return table(title, CONTRAST_HEADINGS, [_contrast(contrast) for contrast in contrasts])
+
+
+def _contrast(contrast: ArmContrast) -> tuple[str, ...]:
+    form = number_form(contrast)
+    low, high, speed = contrast.low, contrast.high, contrast.speed
+    return (
+        contrast.arm,
+        str(contrast.n),
+        NOT_KNOWN if contrast.mean is None else number(contrast.mean, form),
+        NOT_KNOWN if low is None or high is None else f"{number(low, form)} to {number(high, form)}",
+        NOT_KNOWN if contrast.p_adjusted is None else p_text(contrast.p_adjusted),
+        NOT_KNOWN if contrast.p_permutation is None else p_text(contrast.p_permutation),
+        NOT_KNOWN if contrast.effect_size is None else number(contrast.effect_size, "+.2f"),
+        NOT_KNOWN if speed.time_ratio is None else f"{speed.time_ratio.mean:.3f}",
+        NOT_KNOWN if speed.compute_ratio is None else f"{speed.compute_ratio.mean:.3f}",
+    )
 
 
 def pair_table(pairs: Sequence[Pair]) -> Markup:

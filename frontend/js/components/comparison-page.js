@@ -21,7 +21,7 @@ const page = (comparison) => html`
       <span aria-hidden="true">/</span><code>${comparison.id}</code></nav>
     <div class="page__head">
       <div><h1 data-testid="comparison-name">${comparison.name}</h1>
-        <p class="page__sub">Baseline against stochastic depth ·
+        <p class="page__sub">${designOf(comparison)} ·
         ${comparison.mode} · <time datetime="${comparison.created_at}"
           title="${localTime(comparison.created_at)}">${ago(comparison.created_at)}</time></p></div>
       <div class="button-row"><div class="button-row" data-ref="actions">${BUTTONS.map(
@@ -39,6 +39,16 @@ const page = (comparison) => html`
       <div data-ref="verdict" role="status"></div></section>
     <div data-ref="view"></div>
   </div>`;
+
+/** "Baseline against stochastic depth", or the arms by their names; and how far a sequential plan has come. */
+function designOf({ arms, seeds, plan, is_open: isOpen, ended_reason: reason }) {
+  const names = arms.map((arm) => arm.name);
+  const what =
+    names.join() === "baseline,sd" ? "Baseline against stochastic depth" : `${names.slice(1).join(", ")} against ${names[0]}`;
+  if (plan.stopping !== "sequential") return what;
+  const count = `${seeds.length} seed${seeds.length === 1 ? "" : "s"}`;
+  return `${what} · ${count}, ${isOpen ? "and more until the plan is decided" : (reason ?? "ended")}`;
+}
 
 /** A comparison: its pairs, their curves and, once a pair has finished, what it says. */
 export async function comparisonPage(container, app) {
@@ -113,9 +123,14 @@ function keepVerdict({ node, comparison, app }) {
     const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
     if (answer) show(answer);
   };
-  app.live.addEventListener("comparison", ({ detail }) => detail.data.id === comparison.id && show(detail.data), {
-    signal: app.signal,
-  });
+  const known = new Set(comparison.runs.map((run) => run.id));
+  const take = (answer) => {
+    if (answer.id !== comparison.id) return;
+    // A sequential plan launches further seeds, whose curves belong on the page.
+    if (answer.runs.some((run) => !known.has(run.id))) app.router.refresh();
+    else show(answer);
+  };
+  app.live.addEventListener("comparison", ({ detail }) => take(detail.data), { signal: app.signal });
   app.live.addEventListener("reset", refresh, { signal: app.signal });
   show(comparison);
 }

@@ -23,21 +23,55 @@ function timeNote({ time_sentence: sentence, times_explained: isExplained }) {
   return html`<p class="callout callout--${kind}" data-testid="verdict-time">${icon(kind)}<span>${sentence}</span></p>`;
 }
 
-/** What is known of a comparison, in the service's own words, and by seed. `total` is the number of its pairs. */
-export function verdict({ headline, verdict: found }, total) {
-  if (!found?.pairs?.length) return html`<p class="verdict__wait" data-testid="verdict-pending">${headline}</p>`;
-  const completed = { title: "Pairs completed", value: found.pairs.length, remark: `of ${total}` };
-  return html`
-    <div class="verdict" data-testid="verdict">
-      <p class="verdict__sentence">${headline}</p>
-      ${timeNote(found)}
-      <div class="tiles">${[...found.tiles, completed].map(tile)}</div>
-      <ul class="verdict__sentences">${found.sentences.map((text) => html`<li>${text}</li>`)}</ul>
+const CONCLUSIONS = {
+  better: "better",
+  worse: "worse",
+  not_inferior: "not inferior",
+  inferior: "inferior",
+  undecided: "undecided",
+  not_enough: "not enough seeds",
+};
+
+const bounds = ({ low, high }) => (low === null || high === null ? "–" : `${signed(low)} to ${signed(high)}`);
+
+const arm = (contrast) => html`
+  <tr><th scope="row">${contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
+    <td>${signed(contrast.mean)}<small>${bounds(contrast)}</small></td><td>${contrast.n}</td>
+    <td>${pValue(contrast.p_adjusted)}</td><td>${fixed(contrast.speed.time_ratio?.mean ?? null)}</td>
+    <td>${fixed(contrast.speed.compute_ratio?.mean ?? null)}</td></tr>`;
+
+const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
+
+const arms = (contrasts) => html`
+  <div class="scroller" tabindex="0" role="group" aria-label="Results by arm"><table class="matrix" data-testid="arms">
+    <thead><tr><th scope="col">Against ${contrasts[0].reference}</th><th scope="col">Conclusion</th>
+      <th scope="col">Difference</th><th scope="col">Seeds</th><th scope="col">p</th><th scope="col">Step ratio</th>
+      <th scope="col">Compute ratio</th></tr></thead>
+    <tbody>${contrasts.map(arm)}</tbody></table></div>`;
+
+const pairs = (found) => html`
       <div class="scroller" tabindex="0" role="group" aria-label="Results by seed"><table class="matrix">
         <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th><th scope="col">Baseline top-1</th>
           <th scope="col">SD top-1</th><th scope="col">Difference</th><th scope="col">Baseline step</th>
           <th scope="col">SD step</th><th scope="col">Step ratio</th><th scope="col">Compute ratio</th></tr></thead>
-        <tbody>${found.pairs.map(row)}</tbody></table></div>
+        <tbody>${found.map(row)}</tbody></table></div>`;
+
+const warning = (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`;
+
+/** What is known of a comparison, in the service's own words, by arm and by seed. `total` is the number of its seeds. */
+export function verdict({ headline, verdict: found }, total) {
+  if (!found?.seeds?.length) return html`<p class="verdict__wait" data-testid="verdict-pending">${headline}</p>`;
+  const completed = { title: "Seeds completed", value: found.seeds.length, remark: `of ${total}` };
+  return html`
+    <div class="verdict" data-testid="verdict">
+      <p class="verdict__sentence">${headline}</p>
+      ${found.reason ? html`<p class="hint" data-testid="verdict-reason">${found.reason}</p>` : ""}
+      ${timeNote(found)}
+      <ul class="callouts">${found.warnings.map(warning)}</ul>
+      <div class="tiles">${[...found.tiles, completed].map(tile)}</div>
+      <ul class="verdict__sentences">${found.sentences.map((text) => html`<li>${text}</li>`)}</ul>
+      ${arms(found.contrasts)}
+      ${found.pairs.length ? pairs(found.pairs) : ""}
       <p class="hint">A step is the median over a run's reports, with its quartiles, without evaluations, checkpoints,
         pauses and the first steps after a start.</p>
     </div>`;

@@ -115,7 +115,8 @@ class _Comparison:
         verdict = verdict_on(results)
         write_text(self._folder.table, as_csv(results))
         write_text(self._folder.report, page(self._arms, results, verdict, told=self._placement.told))
-        told = [line for line in (*verdict.sentences, verdict.time_sentence, verdict.headline) if line]
+        told = [line for line in (*verdict.sentences, verdict.time_sentence, verdict.headline, verdict.reason) if line]
+        told += [f"warning: {warning}" for warning in verdict.warnings]
         said = ["", table(results), "", *told, "", *self._failures(ends)]
         for line in [*said, f"results in {self._folder.root}; open {self._folder.report.name} in a browser"]:
             self._screen.say(line)

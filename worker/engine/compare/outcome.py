@@ -12,9 +12,11 @@ from worker.engine.compare.standing import read_summary
 from worker.engine.measured import Row, figures_of
 from worker.engine.sinks.history import VALIDATION, read_history
 from worker.evidence.pairs import CompletedRun
-from worker.evidence.verdict import Verdict, verdict_of
+from worker.evidence.study import Ending
+from worker.evidence.verdict import Design, Unfinished, Verdict, verdict_of
 
 COMPLETED = "completed"
+_ENDINGS = {ending.value: ending for ending in (Ending.FAILED, Ending.STOPPED)}
 
 
 class RunResult(CompletedRun):
@@ -47,7 +49,14 @@ def results_of(arms: Sequence[Arm], ends: Mapping[str, End]) -> list[RunResult]:
 
 def verdict_on(results: Sequence[RunResult]) -> Verdict:
     """Raises ScipyMissing."""
-    return verdict_of([result for result in results if result.status == COMPLETED])
+    completed = [result for result in results if result.status == COMPLETED]
+    unfinished = [
+        Unfinished(seed=result.seed, arm=result.arm, ending=_ENDINGS.get(result.status, Ending.PENDING))
+        for result in results
+        if result.status != COMPLETED
+    ]
+    seeds = tuple(dict.fromkeys(result.seed for result in results))
+    return verdict_of(completed, Design(seeds=seeds), unfinished)
 
 
 def as_json(results: Sequence[RunResult], verdict: Verdict) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""What a comparison set out to do, as it is asked for, stored and read back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from backend.db.tables import Comparison
+from backend.errors import BadInput
+from backend.runs.inputs import Body, Name, Seeds
+from worker.contract.arms import USUAL_ARMS, Arms, ArmSpec
+from worker.contract.config import RunConfig
+from worker.contract.errors import field_errors
+from worker.contract.plan import Plan, Stopping
+from worker.contract.seeds import LARGEST_SEED
+from worker.contract.templates import TEMPLATES
+
+
+class Mode(StrEnum):
+    """Sequential: each run waits until the one before is final. Parallel: all at once, as devices are free."""
+
+    SEQUENTIAL = "sequential"
+    PARALLEL = "parallel"
+
+
+class NewComparison(Body):
+    """`arms` are 2 to 8 sets of changes to `config`, the first being the reference; `template` names some instead. Left
+    out, they are a baseline and its twin with stochastic depth. `seed` of the configuration is passed over: the
+    comparison sets it, as the arms set `sd`.
+
+    Of a sequential plan `seeds` are the first ones; more are launched one after another, counting up from the largest,
+    until the plan is decided or has its `max_seeds`.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "digits", "config": {"dataset": "digits", "epochs": 5}, "seeds": [0, 1], "mode": "sequential"},
+                {
+                    "config": {"dataset": "digits", "epochs": 5},
+                    "arms": [
+                        {"name": "baseline", "settings": {"sd": False}},
+                        {"name": "pL 0.8", "settings": {"sd": True, "pL": 0.8}},
+                    ],
+                    "seeds": "0-4",
+                    "mode": "parallel",
+                    "plan": {"question": "non_inferiority", "margin": 0.3},
+                },
+            ]
+        }
+    )
+
+    name: Name | None = None
+    config: RunConfig
+    arms: Arms | None = None
+    template: str | None = Field(default=None, json_schema_extra={"enum": [one.name for one in TEMPLATES]})
+    seeds: Seeds = Field(default=[0])
+    mode: Mode = Mode.SEQUENTIAL
+    plan: Plan = Plan()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.template is not None and self.arms is not None:
+            raise _refusal("template", "template names arms, and arms are given too; leave one of them out")
+        known = [one.name for one in TEMPLATES]
+        if self.template is not None and self.template not in known:
+            raise _refusal("template", f"template {self.template[:40]!r} is none; take one of {', '.join(known)}")
+        most = self.plan.most_seeds
+        if most is not None and len(self.seeds) > most:
+            raise _refusal("seeds", f"{len(self.seeds)} seeds exceed the plan's max_seeds of {most}; name fewer")
+        return self
+
+    @property
+    def chosen_arms(self) -> tuple[ArmSpec, ...]:
+        if self.template is not None:
+            return next(one.arms for one in TEMPLATES if one.name == self.template)
+        return tuple(self.arms) if self.arms is not None else USUAL_ARMS
+
+    @property
+    def is_watched(self) -> bool:
+        return self.plan.stopping is Stopping.SEQUENTIAL
+
+
+def arm_config(arm: ArmSpec, index: int, base: RunConfig, *, seed: int) -> RunConfig:
+    """Raises BadInput that names the arm where its settings do not fit together."""
+    try:
+        return arm.config(base, seed=seed)
+    except ValidationError as error:
+        found = {
+            f"arms.{index}.settings.{field}" if field else f"arms.{index}": [
+                f"arm {arm.name!r}: {text}" for text in texts
+            ]
+            for field, texts in field_errors(error).items()
+        }
+        raise BadInput(found) from error
+
+
+def arms_of(comparison: Comparison) -> tuple[ArmSpec, ...]:
+    if comparison.arms is None:
+        return USUAL_ARMS
+    return tuple(ArmSpec.model_validate(arm) for arm in comparison.arms)
+
+
+def plan_of(comparison: Comparison) -> Plan:
+    return Plan() if comparison.plan is None else Plan.model_validate(comparison.plan)
+
+
+def next_seed(seeds: list[int]) -> int | None:
+    """None after the largest that there is."""
+    found = max(seeds) + 1
+    return found if found <= LARGEST_SEED else None
+
+
+def _refusal(field: str, sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{sentence}", {"sentence": sentence, "field": field})
