@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from backend.process.home import Home
-from backend.transport import TransportProblem, http_client, proxy_for, shown
+from backend.transport import TransportProblem, http_client, proxy_for, without_password
 
 #: One JSON object of the interface.
 Json = dict[str, Any]
@@ -81,7 +81,7 @@ class Client:
         except TransportProblem as error:
             raise CannotConnect(str(error)) from error
         proxy = None if is_own else proxy_for(self.url)
-        self._through = f" through the proxy {shown(proxy)}" if proxy else ""
+        self._through = f" through the proxy {without_password(proxy)}" if proxy else ""
 
     def __enter__(self) -> Self:
         return self
