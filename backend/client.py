@@ -20,13 +20,22 @@ from typing import Any, Literal, Self
 import httpx
 
 from backend.process.home import Home
-from backend.transport import TransportProblem, http_client, proxy_for, shown
+from backend.transport import TransportProblem, http_client, proxy_for, without_password
 
 #: One JSON object of the interface.
 Json = dict[str, Any]
 RunAction = Literal["pause", "resume", "stop", "clone"]
 
 FINAL = frozenset({"completed", "failed", "stopped"})
+
+#: Without which there is nothing to tell of a run.
+_RUN = {"name": str, "status": str, "attempt": int, "config": dict}
+_PAGE = 100
+_LOG_PAGE = 1000
+#: Between two full pages, so that whoever has more and more of them keeps no processor busy.
+_PAGE_PAUSE_SECONDS = 0.01
+#: After pages that are not full and yet have a next one, the tenth of which in a row is the last.
+_ODD_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0, 2.0)
 
 
 class ClientError(Exception):
@@ -39,6 +48,10 @@ class Unreachable(ClientError):
 
 class CannotConnect(Unreachable):
     """The address, the token or the environment's proxies allow no connection; says which, and the remedy."""
+
+
+class BadAnswer(ClientError):
+    """What answered is no service of this version, or one that contradicts itself; says in what."""
 
 
 class Refused(ClientError):
@@ -68,7 +81,7 @@ class Client:
         except TransportProblem as error:
             raise CannotConnect(str(error)) from error
         proxy = None if is_own else proxy_for(self.url)
-        self._through = f" through the proxy {shown(proxy)}" if proxy else ""
+        self._through = f" through the proxy {without_password(proxy)}" if proxy else ""
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +143,11 @@ class Client:
         return self._pages("/runs", chosen, limit)
 
     def run(self, run_id: str) -> Json:
-        return self._object("GET", f"/runs/{_segment(run_id)}")
+        """Raises BadAnswer where the answer is none about this run."""
+        found = self._object("GET", f"/runs/{_segment(run_id)}")
+        if found.get("id") != run_id or not all(isinstance(found.get(name), kind) for name, kind in _RUN.items()):
+            raise self._bad_answer(f"what it says of {run_id} is no run")
+        return found
 
     def check(self, config: Mapping[str, Any]) -> Json:
         """What the service makes of a configuration, without launching it."""
@@ -171,11 +188,20 @@ class Client:
     def logs(self, run_id: str, *, after: int = 0) -> Iterator[Json]:
         """The lines that the training printed, from the one behind number `after` on."""
         while True:
-            page = self._object("GET", f"/runs/{_segment(run_id)}/logs", params={"after": after})
-            yield from page["items"]
-            if not page["items"] or page.get("next") is None:
+            page = self._object("GET", f"/runs/{_segment(run_id)}/logs", params={"after": after, "limit": _LOG_PAGE})
+            lines = self._items_of(page)
+            for line in lines:
+                if (
+                    not isinstance(line.get("seq"), int)
+                    or line["seq"] <= after
+                    or not isinstance(line.get("line"), str)
+                ):
+                    raise self._bad_answer(f"after line {after} of the log it sends what is none of the following")
+                after = line["seq"]
+                yield line
+            if len(lines) < _LOG_PAGE:
                 return
-            after = page["items"][-1]["seq"]
+            time.sleep(_PAGE_PAUSE_SECONDS)
 
     def events(self, run_id: str) -> list[Json]:
         """The history, oldest first."""
@@ -238,25 +264,49 @@ class Client:
         self, path: str, chosen: Mapping[str, Any] = MappingProxyType({}), limit: int | None = None
     ) -> Iterator[Json]:
         cursor: str | None = None
+        seen: set[str] = set()
+        odd_pauses = iter(_ODD_PAUSES_SECONDS)
         left = limit
         while left is None or left > 0:
-            size = min(left or 100, 100)
+            size = min(left or _PAGE, _PAGE)
             page = self._object("GET", path, params=_given({**chosen, "cursor": cursor, "limit": size}))
-            yield from page["items"]
-            left = None if left is None else left - len(page["items"])
+            items = self._items_of(page)
+            yield from items
+            left = None if left is None else left - len(items)
             cursor = page.get("next")
-            if cursor is None:
+            if cursor is None or left == 0:
                 return
+            if not isinstance(cursor, str) or cursor in seen:
+                raise self._bad_answer(f"the pages of {path} lead in a circle")
+            seen.add(cursor)
+            if len(items) >= size:
+                odd_pauses = iter(_ODD_PAUSES_SECONDS)
+            pause = _PAGE_PAUSE_SECONDS if len(items) >= size else next(odd_pauses, None)
+            if pause is None:
+                raise self._bad_answer(f"the pages of {path} go on and on, and have hardly anything")
+            time.sleep(pause)
 
     def _items(self, path: str) -> list[Json]:
         """Of a list that has no pages."""
-        return list(self._object("GET", path)["items"])
+        return self._items_of(self._object("GET", path))
+
+    def _items_of(self, page: Json) -> list[Json]:
+        items = page.get("items")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise self._bad_answer("a list is asked for, and it sends none")
+        return items
 
     def _object(self, method: str, path: str, **parts: Any) -> Json:
         try:
-            return dict(self._answer(method, path, **parts).json())
-        except ValueError as error:
+            found = self._answer(method, path, **parts).json()
+        except (ValueError, RecursionError) as error:
             raise Unreachable(f"what answers at {self.url} is no ResDrop") from error
+        if not isinstance(found, dict):
+            raise Unreachable(f"what answers at {self.url} is no ResDrop")
+        return found
+
+    def _bad_answer(self, why: str) -> BadAnswer:
+        return BadAnswer(f"what answers at {self.url} makes no sense: {why}; is it a ResDrop of this version?")
 
     def _answer(self, method: str, path: str, **parts: Any) -> httpx.Response:
         try:

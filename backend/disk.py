@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.settings import Settings
-from worker.common.disk import Reserve, Room, room_at, shown
+from worker.common.disk import Reserve, Room, room_at, shown_size
 
 #: Shares of the reserve: what has to be free before anything is started again, and below which one should know.
 _START_SHARE, _WARN_SHARE = 1.5, 3.0
@@ -44,7 +44,7 @@ class ServiceDisk:
         for room in self._rooms():
             wanted = int(share * self.reserve.bytes_of(room.total_bytes))
             if room.lacks(wanted):
-                return f"{room} and {shown(wanted)} are to stay free: {consequence}"
+                return f"{room} and {shown_size(wanted)} are to stay free: {consequence}"
         return None
 
     def _rooms(self) -> list[Room]:

@@ -22,11 +22,11 @@ from backend.connections.kernel import find_lookup
 from backend.connections.protocol import GuardedProtocol
 from backend.db.migrate import upgrade
 from backend.errors import ResDropError
+from backend.loopback import is_loopback
 from backend.parts import Parts
 from backend.process.errors import CommandError
 from backend.process.home import Home
 from backend.process.privacy import PRIVATE_UMASK
-from backend.security.hosts import is_loopback
 from backend.settings import Settings
 
 #: For answers that are under way; streams are ended at once.

@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from backend.loopback import address_of, is_loopback
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -48,21 +50,14 @@ def http_client(
         )
     except ImportError:
         raise TransportProblem(
-            f"the proxy {shown(proxy)} speaks SOCKS, for which Python's package socksio is missing: install it "
-            f"({sys.executable} -m pip install socksio), or name {host} in NO_PROXY to reach it directly"
+            f"the proxy {without_password(proxy)} speaks SOCKS, for which Python's package socksio is missing: install "
+            f"it ({sys.executable} -m pip install socksio), or name {host} in NO_PROXY to reach it directly"
         ) from None
     except (ValueError, httpx.InvalidURL) as error:
         raise TransportProblem(
-            f"the proxy {shown(proxy)} that the environment names cannot be used ({error}); correct "
+            f"the proxy {without_password(proxy)} that the environment names cannot be used ({error}); correct "
             f"{parts.scheme}_proxy or ALL_PROXY, or name {host} in NO_PROXY"
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Does the name lead to this very machine, without asking anybody? `localhost` and below does (RFC 6761)."""
-    name = host.rstrip(".").lower()
-    address = _address(name)
-    return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -90,7 +85,7 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
     name, wanted = _split_port(entry.partition("://")[2] or entry)
     if wanted and wanted != str(port):
         return False
-    address = _address(host)
+    address = address_of(host)
     if address is not None:
         try:
             return address in ipaddress.ip_network(name, strict=False)
@@ -109,14 +104,6 @@ def _split_port(entry: str) -> tuple[str, str]:
     return (name, port) if entry.count(":") == 1 else (entry, "")
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        found = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found
-
-
 def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | bool:
     file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
     if not file and not folder:
@@ -130,7 +117,7 @@ def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | bool:
         ) from error
 
 
-def shown(proxy: str | None) -> str:
+def without_password(proxy: str | None) -> str:
     """Without the password that may stand in it."""
     scheme, _, rest = (proxy or "").partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -20,7 +20,7 @@ from backend.process.errors import CommandError
 from backend.process.home import Home
 from backend.process.supervision import ROOT
 from backend.settings import Settings, without_password
-from worker.common.disk import Reserve, room_at, shown
+from worker.common.disk import Reserve, room_at, shown_size
 
 
 class Level(StrEnum):
@@ -180,7 +180,8 @@ def check_home(home: Home) -> Iterator[Check]:
 def _check_disk(path: Path, reserved: Reserve) -> Check:
     room = room_at(path)
     reserve = reserved.bytes_of(room.total_bytes)
-    text = f"{shown(room.free_bytes)} of {shown(room.total_bytes)} free at {path}, {shown(reserve)} are to stay free"
+    free, total = shown_size(room.free_bytes), shown_size(room.total_bytes)
+    text = f"{free} of {total} free at {path}, {shown_size(reserve)} are to stay free"
     if not room.lacks(_COMFORTABLE_RESERVES * reserve):
         return Check("disk", Level.OK, text)
     level = Level.FAIL if room.lacks(reserve) else Level.WARN

@@ -14,7 +14,7 @@ from backend.process import programs, supervision
 from backend.process.errors import CommandError
 from backend.process.events import EventReader
 from backend.process.home import Address, Home
-from backend.process.identity import is_alive
+from worker.common.processes import is_alive
 
 _PAUSE_SECONDS = 0.05
 #: Between the start of the supervisor and the publishing of its address.

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.client import CannotConnect, Client, ClientError, Refused
+from backend.client import BadAnswer, CannotConnect, Client, ClientError, Refused
 from backend.process.errors import CommandError
 from backend.process.home import Home
 
@@ -49,6 +49,8 @@ def refusal(error: ClientError) -> str:
     """One line for what was refused, and below it one for each field at fault."""
     if isinstance(error, CannotConnect):
         return f"{str(error)[:1].upper()}{str(error)[1:]}."
+    if isinstance(error, BadAnswer):
+        return f"{str(error)[:1].upper()}{str(error)[1:]}"
     if not isinstance(error, Refused):
         return f"{str(error)[:1].upper()}{str(error)[1:]}. Is ResDrop running? `resdrop status` tells."
     lines = [str(error)]

@@ -14,7 +14,7 @@ from backend.client import Client, ClientError
 from backend.process import events
 from backend.process.events import Event, Happening
 from backend.process.home import Address, Home
-from backend.process.identity import is_alive
+from worker.common.processes import is_alive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

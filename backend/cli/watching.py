@@ -20,8 +20,8 @@ from backend.cli.terminal import complain, duration, say_timed
 from backend.process import supervision
 from backend.process.events import EventReader
 from backend.process.home import Address, Home
-from backend.process.identity import birth
 from backend.process.programs import Program
+from worker.common.processes import birth
 from worker.common.signals import heeded
 
 ANSWER_SECONDS = 90.0
@@ -58,10 +58,10 @@ class Watch:
             host=self._host,
             port=self._port,
             pid=self._supervisor.pid,
-            born=birth(self._supervisor.pid) or "",
+            born=birth(self._supervisor.pid),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             up_pid=os.getpid(),
-            up_born=birth(os.getpid()) or "",
+            up_born=birth(os.getpid()),
         )
         self._keep_published()
 

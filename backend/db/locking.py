@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 from pathlib import Path
 
 from backend.errors import ResDropError
+from worker.common.flock import flock
 
 
 class NoFileLocks(ResDropError):
@@ -15,12 +15,9 @@ class NoFileLocks(ResDropError):
 def lock(descriptor: int, path: Path, *, wait: bool) -> bool:
     """False where another process has it, unless it is to `wait`. Raises NoFileLocks."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
+        return flock(descriptor, wait=wait)
     except OSError as error:
         raise NoFileLocks(
             f"the folder {path.parent} is on a filesystem without file locks (flock: {error.strerror}), which SQLite "
             "needs; move the database to a local disk, or name a Postgres in RESDROP_DATABASE_URL"
         ) from error
-    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -24,6 +23,7 @@ from backend.process.errors import CommandError
 from backend.process.pip_progress import PipFailed, install
 from backend.process.system_packages import provide_chromium, provide_nginx
 from worker.common.file_lock import exclusive
+from worker.common.flock import flock
 
 #: The packages take 6.3 GB; while they are installed, what was downloaded lies beside them.
 NEEDED_BYTES = 9_000_000_000
@@ -128,10 +128,9 @@ def _locked(descriptor: int, environment: Environment) -> Iterator[None]:
         _say("Another start is installing the packages; waiting for it.")
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        tell()
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not flock(descriptor):
+            tell()
+            flock(descriptor, wait=True)
     except OSError:
         beside = environment.path.with_name(f".{environment.path.name}.lock")
         with exclusive(beside, wait=tell):

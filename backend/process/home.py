@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -16,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.process.errors import CommandError
-from backend.process.identity import is_alive
 from backend.settings import DEFAULT_HOME, MOST_SECRET_BYTES
-from worker.common.disk import is_full, room_at, shown
+from worker.common.disk import is_full, room_at, shown_size
+from worker.common.flock import flock
+from worker.common.processes import is_alive
 from worker.common.set_aside import set_aside
 
 #: `status` and `down` take the lock for a moment to see whether it is held.
@@ -132,7 +132,7 @@ class Home:
 
     def _full(self) -> CommandError:
         return CommandError(
-            f"The disk of the home is full: {room_at(self.path)}, and a start needs {shown(LEAST_FREE)}. "
+            f"The disk of the home is full: {room_at(self.path)}, and a start needs {shown_size(LEAST_FREE)}. "
             "Make room there, or choose a --home on another disk."
         )
 
@@ -243,15 +243,14 @@ class NoFileLocks(OSError):
 
 def _locks(descriptor: int, tries: int = 1) -> bool:
     """Raises NoFileLocks."""
-    for remaining in reversed(range(tries)):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
+    try:
+        for remaining in reversed(range(tries)):
+            if flock(descriptor):
+                return True
             if remaining:
                 time.sleep(0.1)
-        except OSError as error:
-            raise NoFileLocks(error.errno, error.strerror) from error
+    except OSError as error:
+        raise NoFileLocks(error.errno, error.strerror) from error
     return False
 
 

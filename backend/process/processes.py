@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backend.process.events import Event, Happening
-from backend.process.identity import birth
 from backend.process.programs import PART_NAMES
+from worker.common.processes import birth, stat_fields
 
 _PROC = Path("/proc")
 _REDIS_PROGRAMS = ("redis-server", "valkey-server")
@@ -49,7 +49,7 @@ def _redis_by_place(folder: Path, home: Path) -> str:
 
 def _parent(pid: int) -> int:
     try:
-        return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(stat_fields(pid)[1])
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from backend.process import events
 from backend.process.events import Event
 from backend.process.home import Home, write_private
-from backend.process.identity import is_alive
 from backend.process.privacy import PRIVATE_UMASK
 from backend.process.processes import parts_of
 from backend.process.programs import PART_NAMES, Program, configuration
 from worker.common.disk import room_at
+from worker.common.processes import is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 #: One log file gets at most this part of a small disk.

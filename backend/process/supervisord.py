@@ -30,7 +30,8 @@ from supervisor.supervisord import Supervisor
 from backend.process import programs, redis_data
 from backend.process.bounded_log import BoundedLog
 from backend.process.events import Event, EventLog, Happening
-from backend.process.identity import birth, die_with_parent
+from backend.process.identity import die_with_parent
+from worker.common.processes import birth
 from worker.common.signals import WARNING
 
 LONGEST_PAUSE_SECONDS = 30.0

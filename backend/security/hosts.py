@@ -19,7 +19,6 @@ from backend.security.addresses import (
     ALLOWED_HOSTS,
     ALLOWED_ORIGINS,
     DEFAULT_PORTS,
-    LOOPBACK,
     TRUSTED_PROXIES,
     Addresses,
     is_everywhere,
@@ -104,10 +103,6 @@ class HostCheck:
 
 def _refused(scope: Scope, detail: str) -> Response:
     return refusal_page(detail) if wants_page(scope) else problem(403, detail)
-
-
-def is_loopback(host: str) -> bool:
-    return host in LOOPBACK or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def hostname(host: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.portions import portions
 from backend.db.tables import ServiceHold, Worker, WorkerStorage
-from worker.common.disk import shown
+from worker.common.disk import shown_size
 from worker.contract.messages import DiskRoom
 
 DISK_HOLD = "disk"
@@ -27,7 +27,8 @@ def lack_of_storage(storage: WorkerStorage | None, checkpoint_bytes: int) -> str
     needed = room.needed_to_start(checkpoint_bytes)
     if room.free_bytes >= needed:
         return None
-    return f"{shown(room.free_bytes)} of its disk are free, and a run with such checkpoints needs {shown(needed)}"
+    free = shown_size(room.free_bytes)
+    return f"{free} of its disk are free, and a run with such checkpoints needs {shown_size(needed)}"
 
 
 def storage_of(session: Session, workers: Iterable[Worker]) -> dict[str, WorkerStorage]:

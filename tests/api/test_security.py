@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.security.hosts import is_loopback
+from backend.loopback import is_loopback
 from backend.serve import refuse_open_door
 from tests.api.house import QUICK, House
 
@@ -91,7 +91,7 @@ def test_an_open_door_needs_a_token(house: House) -> None:
         with pytest.raises(ValueError, match="set RESDROP_TOKEN"):
             refuse_open_door(replace(settings, host=host))
         refuse_open_door(replace(settings, host=host, token="x"))
-    for host in ("127.0.0.1", "localhost", "::1", "127.8.8.8"):
+    for host in ("127.0.0.1", "localhost", "LOCALHOST", "::1", "::ffff:127.0.0.1", "127.8.8.8"):
         assert is_loopback(host)
         refuse_open_door(replace(settings, host=host))
 

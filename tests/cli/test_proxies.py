@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from backend.client import CannotConnect, Client, Unreachable
-from backend.transport import is_loopback, proxy_for
+from backend.loopback import is_loopback
+from backend.transport import proxy_for
 from tests.cli.running import RunningUp, command_line
 from tests.support.outside import outside
 

@@ -36,7 +36,7 @@ class Room:
     def __str__(self) -> str:
         if self.is_out_of_inodes:
             return f"the disk of {self.path} takes {self.free_inodes} more files"
-        return f"the disk of {self.path} has {shown(self.free_bytes)} of {shown(self.total_bytes)} free"
+        return f"the disk of {self.path} has {shown_size(self.free_bytes)} of {shown_size(self.total_bytes)} free"
 
 
 def room_at(path: Path) -> Room:
@@ -70,7 +70,7 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def shown(size: int) -> str:
+def shown_size(size: int) -> str:
     """Bytes as a person reads them: 512 B, 3.1 MB, 250 GB."""
     value, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):

@@ -9,8 +9,6 @@ two machines' clocks are compared.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import threading
 import time
@@ -18,14 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from worker.common.flock import NO_FLOCK, flock
 from worker.common.forks import forget, keep_from_forks
 from worker.common.lock_note import BEAT_SECONDS, Holder, LockNote
 
 _WAIT_SECONDS = 0.5
 #: What it may take another process to remove the note of one that is gone, if it does not die of it.
 _REMOVAL_SECONDS, _REMOVAL_POLL_SECONDS = 10.0, 0.05
-#: What filesystems without flock answer; EBADF for a folder on NFS, and EINVAL where no file can be locked.
-NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF})
 
 
 class LockTaken(Exception):
@@ -103,13 +100,13 @@ def _taken(path: Path) -> _Lock:
 def _flock(descriptor: int, path: Path, note: LockNote) -> bool:
     """False where the filesystem has no such thing. Raises LockTaken and OSError."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LockTaken(path, note.holder()) from None
+        is_taken = flock(descriptor)
     except OSError as error:
         if error.errno not in NO_FLOCK:
             raise
         return False
+    if not is_taken:
+        raise LockTaken(path, note.holder())
     return True
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from worker.common.processes import birth, machine_boot, number_space
+from worker.common.processes import birth, is_alive, machine_boot, number_space
 
 #: A filesystem may keep times to two seconds (FAT), and show another machine's change some seconds late (NFS).
 BEAT_SECONDS = 5.0
@@ -85,7 +85,7 @@ class LockNote:
             if same_kernel_locks:
                 return False
             if found.numbers == number_space():
-                return birth(found.pid) == found.born
+                return is_alive(found.pid, found.born)
         first, until = self._beat(), time.monotonic() + SILENT_SECONDS
         while first is not None and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)

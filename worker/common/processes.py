@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +25,37 @@ def number_space() -> str:
 
 
 def birth(pid: int) -> str:
-    """When `pid` was started, in the kernel's ticks; "" when it is gone. A zombie is gone."""
+    """When `pid` was started, in the kernel's ticks; "" when it is gone. A zombie is gone.
+
+    Where there is no /proc, "unknown" for any process that lives.
+    """
+    if sys.platform != "linux":
+        return "unknown" if _can_be_signalled(pid) else ""
     try:
-        # The name, in parentheses, may hold anything; the fields are counted behind it (proc(5)).
-        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = stat_fields(pid)
     except OSError:
         return ""
     return "" if fields[0] in "ZX" else fields[19]
+
+
+def is_alive(pid: int, born: str | None) -> bool:
+    """Does the process still run that had this number and birth?"""
+    return bool(born) and birth(pid) == born
+
+
+def stat_fields(pid: int | str) -> list[str]:
+    """Of /proc/<pid>/stat, from the third on: state, parent, group, session, ...; the start is at 19 (proc(5)).
+
+    The second, the command in parentheses, may hold anything. Raises OSError when the process is gone.
+    """
+    return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def _can_be_signalled(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

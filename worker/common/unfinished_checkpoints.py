@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from worker.common.flock import flock
 
 SUFFIX = ".partial"
 
@@ -13,7 +14,7 @@ SUFFIX = ".partial"
 def mark_in_use(descriptor: int) -> None:
     """Keeps an unfinished file from being removed while its writer lives, where the filesystem has such locks."""
     with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(descriptor)
 
 
 def remove_unfinished(folder: Path) -> list[Path]:
@@ -31,9 +32,6 @@ def _is_left(path: Path) -> bool:
     """Raises OSError where the filesystem does not tell: then it stays until its own folder is written to again."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return flock(descriptor)
     finally:
         os.close(descriptor)
-    return True

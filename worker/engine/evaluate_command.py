@@ -17,7 +17,7 @@ from worker.contract.text import csv_text
 from worker.engine import execution
 from worker.engine.atomic import check_writable, write_text
 from worker.engine.checkpoint import CheckpointDamaged, CheckpointMismatch
-from worker.engine.data.errors import DataError, shown
+from worker.engine.data.errors import DataError, shown_path
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import Evaluation, evaluate
@@ -93,7 +93,7 @@ class _Tally(Plan):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("class", "images", "right_top1", "right_top5", "top1_percent"))
         for name, (images, top1, top5) in zip(self.dataset.classes, self.counts.tolist(), strict=True):
-            writer.writerow((csv_text(shown(name)), images, top1, top5, 100 * top1 / images if images else ""))
+            writer.writerow((csv_text(shown_path(name)), images, top1, top5, 100 * top1 / images if images else ""))
         return text.getvalue()
 
     def _count(self, _model: nn.Module, _inputs: tuple[Tensor, ...], logits: Tensor) -> None:

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from worker.common.file_lock import LockTaken, exclusive
 from worker.common.lock_note import Holder
+from worker.common.processes import machine_boot
 from worker.common.set_aside import set_aside
 from worker.contract import VERSION
 
@@ -58,10 +59,12 @@ def _place(lock: Path) -> str:
 
     "" while nobody holds it, or where the kernel has no such number: then nothing follows from it.
     """
+    boot = machine_boot()
     try:
         found = lock.stat()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
+        return ""
+    if not boot:
         return ""
     return hashlib.sha256(f"{boot} {found.st_dev} {found.st_ino}".encode()).hexdigest()[:32]
 

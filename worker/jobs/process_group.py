@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from worker.common.processes import machine_boot, stat_fields
 from worker.jobs.wire import MESSAGES_FD
 
 _PROC = Path("/proc")
@@ -111,7 +112,7 @@ def session_members(leader: int) -> list[int]:
     found = []
     for path in _PROC.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, _, _, session = _stat_fields(path)[:4]
+            state, _, _, session = stat_fields(path.parent.name)[:4]
             if int(session) == leader and state not in "ZX":
                 found.append(int(path.parent.name))
     return found
@@ -120,9 +121,9 @@ def session_members(leader: int) -> list[int]:
 def process_mark(pid: int) -> str:
     """Tells this very process from any other that ever gets its id: the boot of the machine, and its start in it."""
     try:
-        return f"{_machine_boot()}/{_stat_fields(_PROC / str(pid) / 'stat')[19]}"
+        return f"{_this_boot()}/{stat_fields(pid)[19]}"
     except OSError:
-        return f"{_machine_boot()}/"
+        return f"{_this_boot()}/"
 
 
 def kill_remains(leader: int, *, mark: str) -> bool:
@@ -130,20 +131,12 @@ def kill_remains(leader: int, *, mark: str) -> bool:
 
     As long as any of it lives, the kernel gives its id to no other process.
     """
-    if mark.partition("/")[0] != _machine_boot() or process_mark(leader) not in (mark, f"{_machine_boot()}/"):
+    if mark.partition("/")[0] != _this_boot() or process_mark(leader) not in (mark, f"{_this_boot()}/"):
         return False
     found = session_members(leader)
     kill_session(leader)
     return bool(found)
 
 
-def _machine_boot() -> str:
-    try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"
-
-
-def _stat_fields(path: Path) -> list[str]:
-    """The fields of /proc/<pid>/stat from the third on; the second, the command in parentheses, may hold anything."""
-    return path.read_text(errors="replace").rpartition(")")[2].split()
+def _this_boot() -> str:
+    return machine_boot() or "unknown"

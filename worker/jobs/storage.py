@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from worker.common.disk import Reserve, Room, room_at, shown
+from worker.common.disk import Reserve, Room, room_at, shown_size
 from worker.contract.messages import DiskRoom
 from worker.contract.numbers import LARGEST_BYTES
 
@@ -58,7 +58,7 @@ class Storage:
             return self.unavailable_reason
         room = self.files_room
         needed = room.needed_to_start(checkpoint_bytes) if room is not None else 0
-        return f"{self._rooms[-1]}, {shown(needed)} are needed" if room and room.free_bytes < needed else None
+        return f"{self._rooms[-1]}, {shown_size(needed)} are needed" if room and room.free_bytes < needed else None
 
     def shortage(self, checkpoint_bytes: int) -> str | None:
         """Why a training with such checkpoints should make way while it still can write one."""
@@ -111,7 +111,7 @@ class Storage:
             wanted = int(reserves * self._reserve.bytes_of(room.total_bytes))
             wanted += more_bytes if room is self._rooms[-1] else 0
             if room.lacks(wanted):
-                return f"{room}, {shown(wanted)} are needed"
+                return f"{room}, {shown_size(wanted)} are needed"
         return None
 
 

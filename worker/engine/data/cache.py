@@ -20,7 +20,7 @@ from worker.common.file_lock import LockTaken, exclusive
 from worker.engine.data import jpeg
 from worker.engine.data.crops import resized
 from worker.engine.data.decode import decode_rgb
-from worker.engine.data.errors import DataError, DataUnreadable, Undecodable, shown
+from worker.engine.data.errors import DataError, DataUnreadable, Undecodable, shown_path
 from worker.engine.data.folder import FolderImages
 from worker.engine.data.images import Dataset
 from worker.engine.data.listing import Listing
@@ -156,7 +156,8 @@ def _time_of(original: str) -> int:
         return os.stat(original).st_mtime_ns  # noqa: PTH116  a million of them
     except OSError as error:
         raise DataUnreadable(
-            f"{shown(original)} cannot be read ({error.strerror}); see that its disk is there and sound, or remove it"
+            f"{shown_path(original)} cannot be read ({error.strerror}); see that its disk is there and sound, or "
+            "remove it"
         ) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from worker.contract.text import shown
+
 
 class DataError(ValueError):
     """The images are not there, not whole, or do not fit the configuration; says which, and what to do."""
@@ -18,10 +20,9 @@ class Undecodable(ValueError):
     """A file's bytes are not an image, or not a whole one; says why."""
 
 
-def shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A file's name for people: what is no text in it, or would break a line, is escaped. It can always be written."""
-    text = os.fsencode(path).decode(errors="backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return shown(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def existing_folder(data_dir: str) -> Path:

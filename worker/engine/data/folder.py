@@ -11,7 +11,7 @@ from torch import Tensor
 from worker.contract.datasets import DatasetName
 from worker.engine.data.crops import middle_of_resized, random_box, view_of_box
 from worker.engine.data.decode import decode_rgb, is_faint
-from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown
+from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown_path
 from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices
 from worker.engine.data.listing import LeftOut, Listing, listed, shared_classes
 from worker.engine.data.reading import read_bytes
@@ -111,14 +111,14 @@ class FolderImages:
                 content = read_bytes(path)
                 image = decode_rgb(content)
             except Undecodable as reason:
-                damaged.append(f"{shown(path)} cannot be decoded ({reason}); {self._consequence}")
+                damaged.append(f"{shown_path(path)} cannot be decoded ({reason}); {self._consequence}")
                 continue
             if is_faint(content, image):
-                faint.append(f"{shown(path)} {FAINT}; {FAINT_REMEDY}")
+                faint.append(f"{shown_path(path)} {FAINT}; {FAINT_REMEDY}")
             return candidate, image
         if self._substitutes:
             raise DataUnreadable(
-                f"{SUBSTITUTES + 1} images one after the other cannot be decoded, the last {shown(path)}; "
+                f"{SUBSTITUTES + 1} images one after the other cannot be decoded, the last {shown_path(path)}; "
                 f"{self.listing.root} is damaged, restore it, then resume"
             )
         return None

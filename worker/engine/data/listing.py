@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.contract.datasets import remedy_by_content
-from worker.engine.data.errors import DataError, shown
+from worker.engine.data.errors import DataError, shown_path
 from worker.engine.data.images import Indices
 
 #: How the names of images end; whether one can be decoded, its bytes decide.
@@ -78,18 +78,18 @@ class LeftOut:
             self.broken_links.append(name)
 
     def sentence(self, split: str) -> str:
-        kinds = ", ".join(f"{count:,} {shown(kind)}" for kind, count in self.kinds.most_common(SHOWN))
+        kinds = ", ".join(f"{count:,} {shown_path(kind)}" for kind, count in self.kinds.most_common(SHOWN))
         more = f" and {len(self.kinds) - SHOWN} other kinds" if len(self.kinds) > SHOWN else ""
         return (
             f"{split}/ holds {self.kinds.total():,} files that are not taken for images ({kinds}{more}), such as "
-            f"{shown(self.first)}; taken is what lies in a class folder and is named like an image (.jpg, .png, ...)"
-            f"{self._remedy_of_links()}"
+            f"{shown_path(self.first)}; taken is what lies in a class folder and is named like an image (.jpg, .png, "
+            f"...){self._remedy_of_links()}"
         )
 
     def _remedy_of_links(self) -> str:
         if not self.broken_links:
             return ""
-        return f"; mend or remove the links that lead nowhere, such as {shown(self.broken_links[0])}"
+        return f"; mend or remove the links that lead nowhere, such as {shown_path(self.broken_links[0])}"
 
 
 def listed(root: Path, classes: list[str], left_out: LeftOut | None = None) -> Listing:
@@ -100,7 +100,7 @@ def listed(root: Path, classes: list[str], left_out: LeftOut | None = None) -> L
     for folder in classes:
         found = sorted(images_below(root / folder, folder, left_out))
         if not found:
-            raise DataError(f"{shown(str(root / folder))} holds no images{_why_none(folder, left_out)}")
+            raise DataError(f"{shown_path(str(root / folder))} holds no images{_why_none(folder, left_out)}")
         names.append(np.array([os.fsencode(name) for name in found]))
         counts.append(len(found))
     return Listing(root, np.concatenate(names), np.repeat(np.arange(len(classes)), counts).astype(np.int64))
@@ -190,7 +190,7 @@ def _entries(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
             yield entries
     except OSError as error:
         raise DataError(
-            f"{shown(str(folder))} cannot be listed ({error.strerror or error}); make it readable for this user"
+            f"{shown_path(str(folder))} cannot be listed ({error.strerror or error}); make it readable for this user"
         ) from error
 
 
@@ -201,5 +201,5 @@ def _leads_back(entry: os.DirEntry[str], folder: Path) -> bool:
 
 def _difference(root: Path, train: set[str], val: set[str]) -> str:
     sides = [("train/", train - val), ("val/", val - train)]
-    told = [f"only {side} has {shown(', '.join(sorted(names)[:SHOWN]))}" for side, names in sides if names]
+    told = [f"only {side} has {shown_path(', '.join(sorted(names)[:SHOWN]))}" for side, names in sides if names]
     return f"the classes of train/ and val/ in {root} differ: {'; '.join(told)}; make them the same"

@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Callable
 
-from worker.engine.data.errors import DataUnreadable, Undecodable, shown
+from worker.engine.data.errors import DataUnreadable, Undecodable, shown_path
 
 #: Before the second and the third try: a network file system's hiccup lasts about that long.
 PAUSES_SECONDS = (0.5, 3.0)
@@ -33,7 +33,7 @@ def read_bytes(path: str, *, pause: Callable[[float], None] = time.sleep) -> byt
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataUnreadable(
-            f"{shown(path)} cannot be read ({reason}; tried {len(PAUSES_SECONDS) + 1} times); "
+            f"{shown_path(path)} cannot be read ({reason}; tried {len(PAUSES_SECONDS) + 1} times); "
             "see that its disk is there and sound, then resume"
         ) from error
 

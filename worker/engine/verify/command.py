@@ -13,7 +13,7 @@ from pathlib import Path
 
 from worker.contract.datasets import DATASETS, DatasetName
 from worker.engine.atomic import check_writable, write_text
-from worker.engine.data.errors import DataError, existing_folder, shown
+from worker.engine.data.errors import DataError, existing_folder, shown_path
 from worker.engine.data.imagenet import WNID
 from worker.engine.data.listing import LeftOut, classes_of, images_below, note_loose_files
 from worker.engine.parallel import in_parallel
@@ -186,7 +186,7 @@ def _kind_of_equals(report: Report, names: list[str]) -> list[list[str]]:
 def told(report: Report) -> Iterator[str]:
     for split in SPLITS:
         yield f"{split}: {report.images[split]:,} images in {report.classes[split]:,} classes"
-    yield from map(shown, report.faults)
+    yield from map(shown_path, report.faults)
     yield from report.notes
     for what, lacking in (
         ("lack a part, which is seen as grey", report.incomplete),
@@ -214,7 +214,7 @@ def told(report: Report) -> Iterator[str]:
 
 def _listed(what: str, names: Sequence[str]) -> Iterator[str]:
     if names:
-        yield f"{len(names):,} {what}: {shown(_some(names))}"
+        yield f"{len(names):,} {what}: {shown_path(_some(names))}"
 
 
 def _some(names: Sequence[str]) -> str:
