@@ -135,7 +135,7 @@ def _create(client: Client, arguments: argparse.Namespace) -> int:
         say_json(made)
         return 0
     say_comparison(made)
-    say(f"{client.url}/compare?runs={','.join(run['id'] for run in made['runs'])}")
+    say(f"{client.url}/comparisons/{made['id']}")
     return 0
 
 

@@ -80,7 +80,8 @@ def say_comparison(comparison: Json) -> None:
         say(f"warning: {shown(warning)}")
     if comparison["plan"]["stopping"] == "sequential":
         more = "more are launched until the plan is decided" if comparison["is_open"] else comparison["ended_reason"]
-        say(f"{len(comparison['seeds'])} seeds so far; {shown(more or '')}")
+        count = len(comparison["seeds"])
+        say(f"{count} seed{'' if count == 1 else 's'} so far; {shown(more or '')}")
     _say_verdict(comparison)
 
 

@@ -133,7 +133,7 @@ def test_arms_are_named_varied_or_of_a_template(service: RunningUp) -> None:
 def test_a_sequential_plan_says_how_far_it_is(service: RunningUp) -> None:
     plan = ("--stopping", "sequential", "--max-seeds", "4", "--confidence", "0.9")
     done = resdrop(service, "comparisons", "create", "--preset", "demo", *plan)
-    assert "1 seeds so far; more are launched until the plan is decided" in done.stdout, done.stderr
+    assert "1 seed so far; more are launched until the plan is decided" in done.stdout, done.stderr
     found = json.loads(resdrop(service, "comparisons", "show", "--json", done.stdout.split()[0]).stdout)
     assert (found["plan"]["max_seeds"], found["plan"]["confidence"], found["is_open"]) == (4, 0.9, True)
     resdrop(service, "runs", "stop", *(run["id"] for run in found["runs"]))
