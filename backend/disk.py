@@ -44,7 +44,8 @@ class ServiceDisk:
         for room in self._rooms():
             wanted = int(share * self.reserve.bytes_of(room.total_bytes))
             if room.lacks(wanted):
-                return f"{room} and {shown_size(wanted)} are to stay free: {consequence}"
+                needs = room if room.is_out_of_inodes else f"{room} and {shown_size(wanted)} are to stay free"
+                return f"{needs}: {consequence}; {room.remedy}"
         return None
 
     def _rooms(self) -> list[Room]:

@@ -94,9 +94,9 @@ def _look_at_disks(settings: Settings, health: Health) -> list[Finding]:
     short = disk.eviction() or disk.no_start()
     health.disk = short or "ok"
     if short is not None:
-        return [error("disk_full", "The disk is full: runs wait", f"{short}; make room there")]
+        return [error("disk_full", "The disk is full: runs wait", short)]
     near = disk.warning()
-    return [warning("disk_nearly_full", "The disk is getting full", f"{near}; make room there")] if near else []
+    return [warning("disk_nearly_full", "The disk is getting full", near)] if near else []
 
 
 def _set_aside_files(settings: Settings) -> list[Finding]:

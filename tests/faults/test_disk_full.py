@@ -101,11 +101,12 @@ def test_on_a_full_disk_nobody_ends_and_all_goes_on_when_there_is_room(service: 
     assert series == set(range(1, max(series) + 1))
 
 
-def assert_held_until(service: Service, said: str, end: Callable[[], None]) -> None:
+def assert_held_until(service: Service, said: str, end: Callable[[], None], *, remedy: str = "") -> None:
     """A run that is launched meanwhile waits with the reason, and is trained once `end` was called."""
     details = lambda: [finding["detail"] for finding in health(service)["findings"]]  # noqa: E731  asked each time
     with measured("a disk or folder takes nothing more, until /health says so"):
         service.wait_until(lambda: any(said in detail for detail in details()), seconds=60, what=said)
+    assert any(said in detail and remedy in detail for detail in details())
     before = parts(service)
     run_id = service.launch()
     service.wait_until(lambda: said in (service.run(run_id)["waiting_for"] or ""), seconds=60, what="the reason")
@@ -125,7 +126,7 @@ def test_a_spool_that_became_read_only_is_told_of_and_waited_for(service: Servic
 def test_a_disk_that_takes_no_more_files_is_told_of_and_waited_for(service: Service, disk: SmallDisk) -> None:
     service.wait_until(lambda: health(service)["status"] == "ok", seconds=120, what="the worker")
     disk.use_up_inodes()
-    assert_held_until(service, "takes 0 more files", disk.give_inodes_back)
+    assert_held_until(service, "takes 0 more files", disk.give_inodes_back, remedy="remove files there")
 
 
 def test_up_on_a_full_disk_says_so_in_a_sentence(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ class Room:
     def lacks(self, wanted_bytes: int) -> bool:
         return self.free_bytes < wanted_bytes or self.is_out_of_inodes
 
+    @property
+    def remedy(self) -> str:
+        """What gives back what is lacking."""
+        return "remove files there, whatever their size" if self.is_out_of_inodes else "make room there"
+
     def __str__(self) -> str:
         if self.is_out_of_inodes:
             return f"the disk of {self.path} takes {self.free_inodes} more files"
@@ -68,6 +73,11 @@ class Reserve:
 def is_full(error: OSError) -> bool:
     """Is there no room, or none for this user?"""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def takes_nothing(error: OSError) -> bool:
+    """Does the disk take no writes, for want of room, for it has failed, or for it was made read-only?"""
+    return is_full(error) or error.errno in (errno.EROFS, errno.EIO)
 
 
 def shown_size(size: int) -> str:

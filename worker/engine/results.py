@@ -72,7 +72,11 @@ class ResultsFolder:
             yield
 
     def write_config(self, config: RunConfig) -> None:
-        write_text(self.config, config.model_dump_json(indent=2) + "\n")
+        """Raises FolderRefused where the disk does not even take this: nothing has been trained yet."""
+        try:
+            write_text(self.config, config.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise FolderRefused(f"--out {self.root} cannot be written to: {error.strerror}") from error
 
     def clear(self) -> None:
         """Deletes what a run left here, and nothing else.

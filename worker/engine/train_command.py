@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -10,6 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.common.disk import is_full
 from worker.contract.config import RunConfig
 from worker.engine import execution
 from worker.engine.checkpoint import (
@@ -36,6 +36,7 @@ from worker.engine.ranks import Ranks
 from worker.engine.results import FolderRefused, ResultsFolder
 from worker.engine.signals import BY_SIGNAL, SignalControl, leave_signals_to_another
 from worker.engine.sinks.console import Console
+from worker.engine.sinks.deferred import Refusals
 from worker.engine.sinks.fanout import FanOut
 from worker.engine.sinks.history import HistoryFile
 from worker.engine.sinks.keeper import CheckpointKeeper
@@ -182,10 +183,12 @@ def _train_in(
     if beginning.is_fresh:
         folder.clear()
     folder.write_config(config)
-    console, log = Console(sys.stdout), LogFile(folder.log)
-    summary = SummaryFile(folder.summary, history=folder.history, config=config)
-    events = TensorBoardEvents(folder.tensorboard) if is_installed() else None
+    refusals = Refusals(folder.root)
+    console, log, history = Console(sys.stdout), LogFile(folder.log, refusals), HistoryFile(folder.history, refusals)
+    summary = SummaryFile(folder.summary, refusals, history=folder.history, config=config)
+    events = TensorBoardEvents(folder.tensorboard, refusals, history=folder.history) if is_installed() else None
     told = FanOut([console, log])
+    refusals.tell_by(told.notice)
     told.log(described(dataset, config))
     for warning in (*config.warnings(), *beginning.notices):
         told.notice(warning)
@@ -194,11 +197,12 @@ def _train_in(
     resume = beginning.resume
     keeper = CheckpointKeeper(
         folder.checkpoints,
+        refusals,
         newest=config.keep_checkpoints,
         last=resume.path if resume else None,
         best=_best_checkpoint(folder, resume),
     )
-    sinks: list[MetricSink] = [told, HistoryFile(folder.history), summary, keeper]
+    sinks: list[MetricSink] = [told, history, summary, keeper]
     try:
         outcome = train(
             config,
@@ -220,11 +224,21 @@ def _train_in(
         with suppress(OSError):
             log.log(traceback.format_exc())
         raise _failed(_unforeseen(error, config, folder), told=told, summary=summary) from error
+    else:
+        summary.finish(outcome)
+        told.log(_farewell(outcome, folder))
     finally:
+        # In this order: the events may be written anew from the history.
+        for file in (history, keeper, *([events] if events else ()), summary, log):
+            file.flush()
         if events is not None:
             events.close()
-    summary.finish(outcome)
-    told.log(_farewell(outcome, folder))
+    if refusals.refused:
+        complain(
+            f"the disk has not taken all of {', '.join(refusals.refused)} in {folder.root}, and what they lack is "
+            "lost; the checkpoints that are there are whole"
+        )
+        return FAILED
     return 0 if outcome.ending is Ending.COMPLETED else BY_SIGNAL + (control.received or 0)
 
 
@@ -257,8 +271,8 @@ def _best_checkpoint(folder: ResultsFolder, resume: Checkpoint | None) -> Path |
 
 
 def _unforeseen(error: Exception, config: RunConfig, folder: ResultsFolder) -> str:
-    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = f"; make room for {folder.root}, then the same command goes on" if is_full else ""
+    is_room_short = isinstance(error, OSError) and is_full(error)
+    remedy = f"; make room for {folder.root}, then the same command goes on" if is_room_short else ""
     return f"{reason_of(error, config)}{remedy}"
 
 

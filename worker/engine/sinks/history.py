@@ -8,8 +8,8 @@ from typing import Any
 
 from worker.contract.messages import Point
 from worker.contract.names import Metric
-from worker.engine.atomic import write_text
 from worker.engine.ports import NullSink, RunStarted
+from worker.engine.sinks.deferred import DeferredFile, Refusals
 
 PLACES = ("step", "epoch", "elapsed_seconds", "at")
 COLUMNS = (*PLACES, *(metric.value for metric in Metric))
@@ -17,20 +17,23 @@ VALIDATION = tuple(metric.value for metric in Metric if metric.value.startswith(
 
 
 class HistoryFile(NullSink):
-    """Flushed row by row. A resume first takes out what the training will tell again."""
+    """Written row by row. A resume first takes out what the training will tell again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, refusals: Refusals | None = None) -> None:
         self._path = path
+        self._file = DeferredFile(path, refusals or Refusals(path.parent))
 
     def started(self, run: RunStarted) -> None:
-        kept = [row for row in read_history(self._path) if not _is_void(row, run)]
-        write_text(self._path, "".join(_line(row) for row in ({name: name for name in COLUMNS}, *kept)))
+        kept = rows_before(self._path, run)
+        self._file.replace("".join(_line(row) for row in ({name: name for name in COLUMNS}, *kept)))
 
     def point(self, point: Point) -> None:
         places = {name: value for name, value in point.model_dump(mode="json").items() if name in PLACES}
         values = {name: value for name, value in point.values.items() if name in COLUMNS}
-        with self._path.open("a", newline="") as file:
-            file.write(_line({**places, **values}))
+        self._file.append(_line({**places, **values}))
+
+    def flush(self) -> bool:
+        return self._file.flush()
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
@@ -40,6 +43,11 @@ def read_history(path: Path) -> list[dict[str, str]]:
     lines = path.read_text().splitlines(keepends=True)
     rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
     return [row for row in rows if None not in row.values()]
+
+
+def rows_before(path: Path, run: RunStarted) -> list[dict[str, str]]:
+    """The rows that the training which begins will not tell again."""
+    return [row for row in read_history(path) if not _is_void(row, run)]
 
 
 def _is_void(row: dict[str, str], run: RunStarted) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.common.disk import takes_nothing
 from worker.engine.checkpoint import newest_first
 from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
+from worker.engine.sinks.deferred import Refusals
 
 LAST, BEST = "last.pt", "best.pt"
 #: What filesystems answer that have no links of the kind.
@@ -22,8 +24,19 @@ class CheckpointKeeper(NullSink):
     `last` and `best` are those of the run so far, whose links a kill may have prevented.
     """
 
-    def __init__(self, folder: Path, *, newest: int, last: Path | None = None, best: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        refusals: Refusals | None = None,
+        *,
+        newest: int,
+        last: Path | None = None,
+        best: Path | None = None,
+    ) -> None:
         self._folder = folder
+        self._refusals = refusals or Refusals(folder.parent)
+        #: Links that the disk did not take.
+        self._missing: dict[str, Path] = {}
         self._newest = newest
         self._last = last
         self._best = best
@@ -31,16 +44,33 @@ class CheckpointKeeper(NullSink):
     def started(self, run: RunStarted) -> None:  # noqa: ARG002  where it starts is where `last` is
         for name, path in ((LAST, self._last), (BEST, self._best)):
             if path is not None and path.exists():
-                _point(self._folder / name, path)
+                self._point(name, path)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         if saved.best:
             self._best = saved.path
-            _point(self._folder / BEST, saved.path)
-        _point(self._folder / LAST, saved.path)
+            self._point(BEST, saved.path)
+        self._point(LAST, saved.path)
         for path in self._written_until(saved.path)[self._newest :]:
             if path != self._best:
                 path.unlink(missing_ok=True)
+
+    def flush(self) -> bool:
+        for name, path in tuple(self._missing.items()):
+            self._point(name, path)
+        return not self._missing
+
+    def _point(self, name: str, target: Path) -> None:
+        try:
+            _point(self._folder / name, target)
+        except OSError as error:
+            if not takes_nothing(error):
+                raise
+            self._missing[name] = target
+            self._refusals.note(f"{self._folder.name}/{name}", error)
+        else:
+            self._missing.pop(name, None)
+            self._refusals.clear(f"{self._folder.name}/{name}")
 
     def _written_until(self, newest: Path) -> list[Path]:
         """Without those of later steps, which are not of this training, and without what is no file."""

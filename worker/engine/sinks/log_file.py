@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
+from worker.engine.sinks.deferred import DeferredFile, Refusals
 
 
 class LogFile(NullSink):
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, refusals: Refusals | None = None) -> None:
+        self._file = DeferredFile(path, refusals or Refusals(path.parent))
 
     def started(self, run: RunStarted) -> None:
         versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
@@ -26,5 +27,7 @@ class LogFile(NullSink):
         self.log(f"note: {text}")
 
     def log(self, line: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+        self._file.append(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+
+    def flush(self) -> bool:
+        return self._file.flush()

@@ -10,11 +10,11 @@ from typing import Any
 from worker.contract.config import RunConfig
 from worker.contract.messages import Point
 from worker.contract.names import Metric
-from worker.engine.atomic import write_text
 from worker.engine.measured import measurements, starts_of
 from worker.engine.outcome import Outcome
 from worker.engine.ports import NullSink, RunStarted
-from worker.engine.sinks.history import read_history
+from worker.engine.sinks.deferred import DeferredFile, Refusals
+from worker.engine.sinks.history import rows_before
 from worker.evidence.figures import Machine, RunMeasurements, Start
 
 
@@ -23,11 +23,11 @@ class SummaryFile(NullSink):
 
     `latest` has the last value of each metric, `results` the figures of the whole run so far, and `starts` the steps
     after which its training processes began, each with its machine. What attempts before this one reported is read from
-    `history`, which has to hear of the start first.
+    `history`.
     """
 
-    def __init__(self, path: Path, *, history: Path, config: RunConfig) -> None:
-        self._path = path
+    def __init__(self, path: Path, refusals: Refusals | None = None, *, history: Path, config: RunConfig) -> None:
+        self._file = DeferredFile(path, refusals or Refusals(path.parent))
         self._history = history
         self._config = config
         self._content: dict[str, Any] = {"status": "running"}
@@ -42,7 +42,7 @@ class SummaryFile(NullSink):
         kept = [start for start in self._starts if start.step < run.step]
         self._starts = [*kept, Start(step=run.step, machine=machine)]
         self._measured = measurements(
-            read_history(self._history),
+            rows_before(self._history, run),
             self._starts,
             batch=self._config.batch,
             steps_per_epoch=run.steps_per_epoch,
@@ -77,7 +77,10 @@ class SummaryFile(NullSink):
         if self._measured is not None:
             figures = self._measured.figures(blocks=self._content["blocks"], sd=self._config.sd)
             told["results"] = figures.model_dump()
-        write_text(self._path, json.dumps(told, indent=2) + "\n")
+        self._file.replace(json.dumps(told, indent=2) + "\n")
+
+    def flush(self) -> bool:
+        return self._file.flush()
 
 
 def _read(path: Path) -> dict[str, Any]:

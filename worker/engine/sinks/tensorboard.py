@@ -3,38 +3,109 @@
 from __future__ import annotations
 
 import importlib.util
-from contextlib import suppress
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from worker.common.disk import takes_nothing
 from worker.contract.messages import Point
+from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
+from worker.engine.sinks.deferred import RETRY_SECONDS, Refusals
+from worker.engine.sinks.history import read_history
 
 
 def is_installed() -> bool:
     return importlib.util.find_spec("tensorboard") is not None
 
 
-class TensorBoardEvents(NullSink):
-    """Scalars over the step, written within ten seconds; a resume voids later steps of the same folder."""
+def _told_elsewhere(args: threading.ExceptHookArgs) -> None:
+    """The thread that writes events ends with a traceback where the disk is full; `point` hears of it and tells."""
+    is_full_disk = isinstance(args.exc_value, OSError) and takes_nothing(args.exc_value)
+    if not (is_full_disk and type(args.thread).__module__.startswith("tensorboard.")):
+        threading.__excepthook__(args)
 
-    def __init__(self, folder: Path) -> None:
+
+class TensorBoardEvents(NullSink):
+    """Scalars over the step, written within ten seconds; a resume voids later steps of the same folder.
+
+    Nobody knows which of its events a disk that was full has taken. So after one the folder is written anew, from
+    `history`, which has every point; it has to hear of each point first.
+    """
+
+    def __init__(self, folder: Path, refusals: Refusals | None = None, *, history: Path | None = None) -> None:
         self._folder = folder
+        self._refusals = refusals or Refusals(folder.parent)
+        self._history = history
         self._writer: Any = None
+        self._is_refused = False
+        self._tried_at = 0.0
 
     def started(self, run: RunStarted) -> None:
-        # Importing it takes a second or more, so it waits until a training is sure to begin.
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer = SummaryWriter(str(self._folder), purge_step=run.step + 1, flush_secs=10)
+        with self._bearing_a_full_disk():
+            self._open(purge_step=run.step + 1)
 
     def point(self, point: Point) -> None:
-        for name, value in point.values.items():
-            if value is not None:
-                self._writer.add_scalar(name, value, point.step, walltime=point.at.timestamp())
+        if self._is_refused:
+            if time.monotonic() - self._tried_at >= RETRY_SECONDS:
+                self.flush()
+            return
+        with self._bearing_a_full_disk():
+            for name, value in point.values.items():
+                if value is not None:
+                    self._writer.add_scalar(name, value, point.step, walltime=point.at.timestamp())
+
+    def flush(self) -> bool:
+        """Has the disk taken everything?"""
+        if self._writer is not None:
+            with self._bearing_a_full_disk():
+                self._writer.flush()
+        if self._is_refused:
+            self._tried_at = time.monotonic()
+            with self._bearing_a_full_disk():
+                self._write_anew()
+                self._is_refused = False
+                self._refusals.clear(self._folder.name)
+        return not self._is_refused
 
     def close(self) -> None:
-        """Says nothing of a full disk, of which `point` has told: whoever closes has its own reason to tell of."""
+        """Says nothing of a full disk, of which `flush` has told."""
         if self._writer is not None:
             with suppress(OSError):
                 self._writer.close()
+
+    def _open(self, **options: Any) -> None:
+        # Importing it takes a second or more, so it waits until a training is sure to begin.
+        from torch.utils.tensorboard import SummaryWriter
+
+        threading.excepthook = _told_elsewhere
+        self._writer = SummaryWriter(str(self._folder), flush_secs=10, **options)
+
+    def _write_anew(self) -> None:
+        """Raises OSError."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._open()
+        for row in read_history(self._history) if self._history is not None else ():
+            at = datetime.fromisoformat(row["at"]).timestamp()
+            for name in (metric.value for metric in Metric):
+                if row.get(name):
+                    self._writer.add_scalar(name, float(row[name]), int(row["step"]), walltime=at)
+        self._writer.flush()
+
+    @contextmanager
+    def _bearing_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not takes_nothing(error):
+                raise
+            self.close()
+            self._writer = None
+            self._is_refused = True
+            self._tried_at = time.monotonic()
+            self._refusals.note(self._folder.name, error)

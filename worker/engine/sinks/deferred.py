@@ -1,0 +1,109 @@
+"""Files of a results folder on a disk that may be full for a while: what it does not take is kept and written later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from worker.common.disk import takes_nothing
+from worker.engine.atomic import write_text
+
+#: What one file may keep in memory. Beyond it the refusal ends the training, which goes on from its last checkpoint.
+MOST_KEPT = 64 << 20
+RETRY_SECONDS = 5.0
+
+Tell = Callable[[str], None]
+
+
+class Refusals:
+    """Which files of one results folder the disk refuses, told once when it begins and once when it is over."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._refused: dict[str, OSError] = {}
+        self._tell: Tell = lambda _: None
+
+    def tell_by(self, tell: Tell) -> None:
+        self._tell = tell
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The names of the files of which something is not written yet."""
+        return tuple(self._refused)
+
+    def note(self, name: str, error: OSError) -> None:
+        is_first = not self._refused
+        self._refused[name] = error
+        if is_first:
+            self._tell(
+                f"{self._root / name} cannot be written: {error.strerror}. The training goes on, and keeps in memory "
+                f"what it has to write; make room for {self._root}"
+            )
+
+    def clear(self, name: str) -> None:
+        if self._refused.pop(name, None) is not None and not self._refused:
+            self._tell(f"the files of {self._root} are written again, with what was kept meanwhile")
+
+
+class DeferredFile:
+    """One text file, appended to or replaced as a whole. Raises OSError only for what is no matter of room."""
+
+    def __init__(self, path: Path, refusals: Refusals) -> None:
+        self._path = path
+        self._refusals = refusals
+        #: What the file is to hold instead of what it holds, and what follows that.
+        self._whole: str | None = None
+        self._rest: list[str] = []
+        self._kept = 0
+        self._tried_at = -RETRY_SECONDS
+
+    def append(self, text: str) -> None:
+        self._rest.append(text)
+        self._kept += len(text)
+        self.flush(is_urgent=False)
+
+    def replace(self, text: str) -> None:
+        self._whole, self._rest, self._kept = text, [], len(text)
+        self.flush(is_urgent=False)
+
+    def flush(self, *, is_urgent: bool = True) -> bool:
+        """Has the disk taken everything? It is not tried again at once, unless that is urgent."""
+        if self._whole is None and not self._rest:
+            return True
+        is_refused = self._path.name in self._refusals.refused
+        if is_refused and not is_urgent and time.monotonic() - self._tried_at < RETRY_SECONDS:
+            return False
+        self._tried_at = time.monotonic()
+        try:
+            self._write()
+        except OSError as error:
+            if not takes_nothing(error) or self._kept > MOST_KEPT:
+                raise
+            self._refusals.note(self._path.name, error)
+            return False
+        self._whole, self._rest, self._kept = None, [], 0
+        self._refusals.clear(self._path.name)
+        return True
+
+    def _write(self) -> None:
+        rest = "".join(self._rest)
+        if self._whole is not None:
+            write_text(self._path, self._whole + rest)
+        else:
+            append_whole(self._path, rest)
+
+
+def append_whole(path: Path, text: str) -> None:
+    """All of it or nothing: no line is torn by a disk that fills up within it. Raises OSError."""
+    with path.open("ab", buffering=0) as file:
+        end = file.seek(0, 2)
+        left = memoryview(text.encode("utf-8"))
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(end)
+            raise
