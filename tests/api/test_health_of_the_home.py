@@ -36,8 +36,8 @@ def test_what_was_set_aside_is_named_until_it_is_removed(house: House) -> None:
     [
         (0.2, "ok", ""),
         (0.5, "ok", "it is getting full"),
-        (0.9, "no run is started until there is room", "no run is started"),
-        (1.1, "runs are checkpointed and wait until there is room", "runs are checkpointed"),
+        (0.9, "no run is started until there is room; make room there", "no run is started"),
+        (1.1, "runs are checkpointed and wait until there is room; make room there", "runs are checkpointed"),
     ],
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
