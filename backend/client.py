@@ -192,11 +192,15 @@ class Client:
         seeds: Sequence[int] | str = (0,),
         mode: Literal["sequential", "parallel"] = "sequential",
         name: str | None = None,
+        tags: Sequence[str] = (),
+        notes: str = "",
         idempotency_key: str | None = None,
     ) -> Json:
-        """Launches a baseline and its stochastic-depth twin for each seed; `seeds` may be a text such as "0-4"."""
+        """Launches a baseline and its stochastic-depth twin for each seed; `seeds` may be a text such as "0-4". All
+        of its runs get the tags and the notes."""
         named = seeds if isinstance(seeds, str) else list(seeds)
-        body = {"config": dict(config), "seeds": named, "mode": mode, "name": name}
+        told = {"name": name, "tags": list(tags), "notes": notes}
+        body = {"config": dict(config), "seeds": named, "mode": mode, **told}
         return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
 
     def comparisons(self) -> list[Json]:

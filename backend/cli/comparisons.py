@@ -58,8 +58,9 @@ def _create(client: Client, arguments: argparse.Namespace) -> int:
     for option, instead in _SET_BY_PAIR.items():
         if hasattr(arguments, option):
             raise CommandError(f"--{option} is set by the comparison itself; {instead}.")
+    told = {"name": arguments.name, "tags": arguments.tag, "notes": arguments.notes}
     made = client.create_comparison(
-        chosen_config(client, arguments), seeds=arguments.seeds, mode=arguments.mode, name=arguments.name
+        chosen_config(client, arguments), seeds=arguments.seeds, mode=arguments.mode, **told
     )
     if arguments.json:
         say_json(made)

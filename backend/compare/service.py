@@ -12,7 +12,7 @@ from backend.db.changes import note_change
 from backend.db.tables import Comparison, Run
 from backend.runs.configs import check_config
 from backend.runs.creation import NewRow, insert_run, new_id
-from backend.runs.inputs import MAX_NAME, Body, Name, Seeds
+from backend.runs.inputs import MAX_NAME, Body, Name, Notes, Seeds, Tags
 from worker.contract.config import RunConfig
 
 FACTOR = "sd"
@@ -29,7 +29,8 @@ class Mode(StrEnum):
 
 
 class NewComparison(Body):
-    """`sd` and `seed` of the configuration are passed over: the comparison sets them."""
+    """`sd` and `seed` of the configuration are passed over: the comparison sets them. Each of its runs gets the tags
+    and the notes."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -43,6 +44,8 @@ class NewComparison(Body):
     config: RunConfig
     seeds: Seeds = Field(default=[0])
     mode: Mode = Mode.SEQUENTIAL
+    tags: Tags = Field(default=[])
+    notes: Notes = ""
 
 
 def launch_comparison(session: Session, new: NewComparison) -> Comparison:
@@ -60,6 +63,8 @@ def launch_comparison(session: Session, new: NewComparison) -> Comparison:
         row = NewRow(
             config=twin(new.config, seed=seed, arm=arm),
             name=_run_name(comparison.name, seed=seed, arm=arm),
+            tags=list(new.tags),
+            notes=new.notes,
             comparison_id=comparison.id,
             arm=arm,
             after_id=previous.id if previous is not None and new.mode is Mode.SEQUENTIAL else None,

@@ -46,6 +46,22 @@ def test_twins_differ_in_nothing_but_stochastic_depth(house: House) -> None:
     assert (baseline["arm"], baseline["comparison_id"]) == ("baseline", made["id"])
 
 
+def test_all_of_its_runs_get_the_tags_and_the_notes(house: House) -> None:
+    told = {"tags": ["paper", "digits", "Paper"], "notes": "does it help?\nI think so"}
+    made = launch(house, seeds=[0, 1], **told)
+    runs = [house.api.run(run["id"]) for run in made["runs"]]
+    assert [(run["tags"], run["notes"]) for run in runs] == [(["paper", "digits"], told["notes"])] * 4
+    alone = launch(house)["runs"][0]["id"]
+    assert (house.api.run(alone)["tags"], house.api.run(alone)["notes"]) == ([], "")
+
+
+def test_tags_and_notes_are_refused_as_those_of_a_run(house: House) -> None:
+    refused = {"config": QUICK, "tags": ["a,b"], "notes": "n" * 20_001}
+    errors = house.api.post("/comparisons", refused, status=422)["errors"]
+    assert {field.split(".")[0] for field in errors} == {"tags", "notes"}
+    assert errors == house.api.post("/runs", refused, status=422)["errors"]
+
+
 def test_seeds_may_be_named_by_ranges(house: House) -> None:
     for seeds in ("0-1, 3", ["0-1", 3]):
         assert [run["seed"] for run in launch(house, seeds=seeds)["runs"]] == [0, 0, 1, 1, 3, 3]

@@ -182,9 +182,9 @@ def test_no_setting_typed_wrongly_is_told_of_in_pydantics_words(page: Page) -> N
 @pytest.mark.parametrize("kind", ["one", "pair"])
 def test_a_preset_keeps_what_was_typed_beside_the_settings(page: Page, kind: str) -> None:
     open_form(page, f"?kind={kind}")
-    typed = (
-        {"name": "my own", "tags": "a, b", "notes": "to find out"} if kind == "one" else {"name": "x", "seeds": "0-2"}
-    )
+    typed = {"name": "my own", "tags": "a, b", "notes": "to find out"}
+    if kind == "pair":
+        typed["seeds"] = "0-2"
     for name, text in typed.items():
         fill(page, name, text)
     page.get_by_test_id("preset-imagenet-resnet50").check(force=True)
@@ -231,3 +231,19 @@ def test_a_seed_that_a_pair_does_not_use_does_not_stand_in_its_way(page: Page, s
     expect(page).to_have_url(re.compile("/comparisons/c_"))
     seeds = [run["config"]["seed"] for run in service.api.get("/runs").json()["items"][:2]]
     assert seeds == [0, 0]
+
+
+def test_what_was_typed_for_one_run_is_told_of_all_runs_of_a_pair(page: Page, service: Service) -> None:
+    open_form(page)
+    told = {"name": "kept", "tags": "first, of a pair", "notes": "does it help?"}
+    for name, text in told.items():
+        fill(page, name, text)
+    page.get_by_test_id("kind-pair").check(force=True)
+    for name, text in told.items():
+        expect(page.get_by_test_id(f"field-{name}")).to_have_value(text)
+        expect(page.get_by_test_id(f"field-{name}")).to_be_visible()
+    page.get_by_test_id("launch").click()
+    expect(page.get_by_test_id("comparison-name")).to_have_text("kept")
+    (made, *_) = service.api.get("/comparisons").json()["items"]
+    for run in (service.run(run["id"]) for run in made["runs"]):
+        assert (run["tags"], run["notes"]) == (["first", "of a pair"], "does it help?")

@@ -109,7 +109,8 @@ def test_bad_input_gets_one_clear_sentence(service: RunningUp, arguments: list[s
 
 
 def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:
-    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3, 5-6", "--name", "two seeds")
+    told = ("--name", "two seeds", "--tag", "told", "--notes", "by hand")
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3, 5-6", *told)
     assert done.returncode == 0, done.stderr
     comparison_id = done.stdout.split()[0]
     shown = json.loads(resdrop(service, "comparisons", "show", "--json", comparison_id).stdout)
@@ -122,6 +123,8 @@ def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -
         (6, "sd"),
     ]
     assert comparison_id in resdrop(service, "comparisons", "list").stdout
+    tagged = json.loads(resdrop(service, "runs", "list", "--tag", "told", "--json").stdout)
+    assert [run["notes"] for run in tagged] == ["by hand"] * 6
 
 
 def test_a_comparison_is_written_to_a_page(service: RunningUp, tmp_path: Path) -> None:
