@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.support.many_runs import Made, insert_runs
 from tests.support.service import Service
 from tests.support.validation import assert_in_own_words
 
@@ -247,3 +248,19 @@ def test_what_was_typed_for_one_run_is_told_of_all_runs_of_a_pair(page: Page, se
     (made, *_) = service.api.get("/comparisons").json()["items"]
     for run in (service.run(run["id"]) for run in made["runs"]):
         assert (run["tags"], run["notes"]) == (["first", "of a pair"], "does it help?")
+
+
+@pytest.mark.parametrize("kind", ["", "&kind=pair"])
+def test_a_copy_of_a_run_that_is_gone_says_so_and_offers_an_empty_form(page: Page, service: Service, kind: str) -> None:
+    (origin,) = insert_runs(service.home, [Made(name="to copy", age=1)])
+    open_form(page, f"?clone={origin}")
+    expect(page.get_by_test_id("field-name")).to_have_value("to copy copy")
+    assert service.api.delete(f"/runs/{origin}").status_code == 204
+    page.goto(f"/new?clone={origin}{kind}")
+    expect(page.get_by_test_id("missing")).to_contain_text(f"The run {origin}, of which this was to be a copy,")
+    expect(page.get_by_test_id("missing")).to_contain_text("deleted")
+    expect(page.get_by_text("Try again")).to_have_count(0)
+    page.get_by_test_id("empty-form").click()
+    expect(page.get_by_test_id("field-dataset")).to_be_visible()
+    expect(page.get_by_test_id("field-name")).to_have_value("")
+    expect(page).not_to_have_url(re.compile("clone"))
