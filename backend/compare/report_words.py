@@ -29,5 +29,15 @@ def duration(seconds: float) -> str:
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
 
 
+def training_time(seconds: float) -> str:
+    """A run that never began has none."""
+    return duration(seconds) if seconds else NONE
+
+
+def epochs(value: float) -> str:
+    """How far a run is: 7.7, 10."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
 def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -137,9 +137,11 @@ export function curve({ label, colour, series, view, chart, scale }) {
   return { label, colour, x, values, raw: weight ? series.values : null };
 }
 
-/** The x axis of a figure that shows `series`: {xTitle, xKey, scale}. */
+const X_FORMATS = { epoch: ".2~f" };
+
+/** The x axis of a figure that shows `series`: {xTitle, xKey, xFormat, scale}. */
 export function axisOf(allSeries, axis, title) {
-  if (axis !== "time") return { xTitle: title, xKey: axis, scale: 1 };
+  if (axis !== "time") return { xTitle: title, xKey: axis, xFormat: X_FORMATS[axis], scale: 1 };
   const unit = timeUnit(Math.max(0, ...allSeries.map((series) => series.x.at(-1) ?? 0)));
   return { xTitle: unit.title, xKey: unit.title, scale: unit.scale };
 }

@@ -17,6 +17,16 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
+/** How long a run has trained; a run that never began has no time. */
+export function trainingTime(seconds) {
+  return seconds === 0 ? DASH : duration(seconds);
+}
+
+/** How far a run is, in epochs: 7.7, 10. */
+export function epochs(value) {
+  return isNumber(value) ? String(Number(value.toFixed(1))) : DASH;
+}
+
 /** An accuracy, which the interface gives in percent already. */
 export function percent(value, digits = 2) {
   return isNumber(value) ? `${value.toFixed(digits)} %` : DASH;
@@ -97,7 +107,7 @@ export function measured(value, unit) {
   if (value === null || value === undefined) return DASH;
   if (typeof value !== "number") return String(value);
   if (unit === "%") return percent(value);
-  if (unit === "s") return duration(value);
+  if (unit === "s") return trainingTime(value);
   if (unit === "ms") return stepTime(value / 1000);
   if (unit === "share") return share(value, 1);
   return unit ? `${number(value)} ${unit}` : number(value);

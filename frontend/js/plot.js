@@ -58,7 +58,7 @@ export class Plots {
 
 /**
  * One chart in `node`. `draw(build)` asks for a redraw; `build()` is called when it happens and returns a figure
- * {curves: [{label, colour, x, values, raw}], xTitle, xKey, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
+ * {curves: [{label, colour, x, values, raw}], xTitle, xKey, xFormat, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
  * The first new data are drawn at once, later ones at most five times a second, and none while nobody can see them.
  * After a paint that shows newer points, "resdrop:painted" is dispatched on the document for each of `newest`.
  */
@@ -214,7 +214,7 @@ function trace(curve, values, { isFaint }) {
 /** Plotly makes elements, links among them, of tags in a text; a name that people gave to a run is shown as it is. */
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
-function layout({ xTitle, xKey, yTitle, isLog, rangeMode }, { width, height }) {
+function layout({ xTitle, xKey, xFormat, yTitle, isLog, rangeMode }, { width, height }) {
   const theme = chartTheme();
   return {
     ...theme.layout,
@@ -222,7 +222,7 @@ function layout({ xTitle, xKey, yTitle, isLog, rangeMode }, { width, height }) {
     height,
     // Constant, so that a zoom survives every redraw; an axis that means something else starts anew.
     uirevision: "constant",
-    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, uirevision: xKey },
+    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, hoverformat: xFormat, uirevision: xKey },
     yaxis: {
       ...theme.axis,
       title: yTitle ? { ...theme.axisTitle, text: yTitle } : undefined,

@@ -1,4 +1,4 @@
-import { measured, setting } from "../format.js";
+import { epochs, measured, setting } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
@@ -25,12 +25,14 @@ function bestOf({ values, better }) {
   return new Set(known.filter(([, value]) => value === best).map(([id]) => id));
 }
 
+const shown = ({ name, unit }, value) => (name === "epoch" ? epochs(value) : measured(value, unit));
+
 const resultRow = (runs) => (result) => {
   const best = bestOf(result);
   const mark = result.better === "higher" ? "highest" : "lowest";
   return html`<tr><th scope="row">${result.label}</th>${runs.map(
     ({ id }) => html`
-    <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
+    <td class="${best.has(id) ? "matrix__best" : ""}">${shown(result, result.values[id])}${
       best.has(id)
         ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">${mark}</span></span>`
         : ""
