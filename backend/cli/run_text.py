@@ -62,11 +62,18 @@ def say_comparison(comparison: Json) -> None:
     say(f"{comparison['id']}  {shown(comparison.get('name') or '')}  ({comparison['mode']})")
     say_table(
         ("SEED", "ARM", "RUN", "STATUS"),
-        [(str(run["seed"]), str(run["arm"]), run["id"], run["status"]) for run in comparison["runs"]],
+        [(str(run["seed"]), str(run["arm"]), run.get("id", "-"), run["status"]) for run in _members(comparison)],
     )
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
     _say_verdict(comparison)
+
+
+def _members(comparison: Json) -> list[Json]:
+    """Each beside its twin, those that were deleted since among them."""
+    gone = [run | {"status": "deleted"} for run in comparison.get("deleted") or ()]
+    seeds = list(dict.fromkeys(run["seed"] for run in [*comparison["runs"], *gone]))
+    return sorted([*comparison["runs"], *gone], key=lambda run: (seeds.index(run["seed"]), run["arm"] != "baseline"))
 
 
 def _say_verdict(comparison: Json) -> None:

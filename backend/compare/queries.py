@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.compare.service import ARMS
 from backend.compare.verdict import verdict_on
 from backend.cursors import Key, Order, moment, text
 from backend.db.tables import Comparison, Run
@@ -38,15 +39,21 @@ class ComparedRun(BaseModel):
     status: str
 
 
+class DeletedRun(BaseModel):
+    seed: int
+    arm: str
+
+
 class ComparisonView(BaseModel):
     """`factor` is the one setting in which the arms differ; `verdict` is null until a pair has completed, `headline`
-    says what is known at any time."""
+    says what is known at any time. `deleted` are the runs that it was launched with and that are no more."""
 
     id: str
     name: str
     factor: str
     mode: str
     runs: list[ComparedRun]
+    deleted: list[DeletedRun]
     headline: str
     verdict: Verdict | None
     created_at: datetime
@@ -83,6 +90,7 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
         factor=comparison.factor,
         mode=comparison.mode,
         runs=[_member(run) for run in runs],
+        deleted=_deleted(comparison, runs),
         headline=verdict.headline,
         verdict=verdict if verdict.pairs else None,
         created_at=comparison.created_at,
@@ -93,3 +101,10 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
 def _member(run: Run) -> ComparedRun:
     status = shown_status(RunStatus(run.status), Desired(run.desired))
     return ComparedRun(id=run.id, seed=run.config["seed"], arm=run.arm, name=run.name, status=status)
+
+
+def _deleted(comparison: Comparison, runs: Sequence[Run]) -> list[DeletedRun]:
+    """Of a comparison that does not know its seeds, those whose twin is left."""
+    left = {(run.config["seed"], run.arm) for run in runs}
+    seeds = comparison.seeds if comparison.seeds is not None else sorted({seed for seed, _ in left})
+    return [DeletedRun(seed=seed, arm=arm) for seed in seeds for arm in ARMS if (seed, arm) not in left]

@@ -43,6 +43,9 @@ def _header(report: Report) -> Markup:
     what = f"Baseline against stochastic depth, {len(comparison.runs)} runs, {comparison.mode}"
     when = f"launched {moment(comparison.created_at)}, reported {moment(report.made_at)}"
     notes = [_note(warning) for warning in comparison.warnings]
+    if comparison.deleted:
+        gone = "; ".join(f"{_arm(run.arm).lower()}, seed {run.seed}" for run in comparison.deleted)
+        notes.insert(0, _note(f"Deleted since the launch: {gone}."))
     if not report.is_finished:
         notes.insert(0, _note(_how_far(report)))
     return element("header", element("h1", comparison.name), element("p", f"{what} · {when}", class_="muted"), *notes)

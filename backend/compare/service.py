@@ -53,7 +53,12 @@ def launch_comparison(session: Session, new: NewComparison) -> Comparison:
     check_config(session, new.config)
     now = datetime.now(UTC)
     comparison = Comparison(
-        id=new_id("c"), name=new.name or default_name(new), factor=FACTOR, mode=new.mode.value, created_at=now
+        id=new_id("c"),
+        name=new.name or default_name(new),
+        factor=FACTOR,
+        mode=new.mode.value,
+        seeds=list(new.seeds),
+        created_at=now,
     )
     comparison.change = note_change(session, "comparison", comparison.id)
     session.add(comparison)

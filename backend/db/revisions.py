@@ -4,8 +4,8 @@ from __future__ import annotations
 
 #: The newest revision below `migrations/versions`. Stated here so that a database that has it already is recognised
 #: without importing Alembic, which takes longer than everything else at a start.
-HEAD = "0007"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", HEAD)
+HEAD = "0008"
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", HEAD)
 
 
 NEWER_REMEDY = "start the newer ResDrop that made it, or take another home"

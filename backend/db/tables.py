@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[float]: JSON, datetime: UtcTime}  # noqa: RUF012
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON, list[float]: JSON, list[int]: JSON, datetime: UtcTime}  # noqa: RUF012
 
 
 #: Texts that are sorted by their code points, whatever the locale in which a Postgres was set up.
@@ -249,6 +249,8 @@ class Comparison(Base):
     name: Mapped[str] = mapped_column(String(200))
     factor: Mapped[str] = mapped_column(String(32))
     mode: Mapped[str] = mapped_column(String(16))
+    #: What it was made of, so that a deleted run can be named. None where it was made before this was kept.
+    seeds: Mapped[list[int] | None]
     created_at: Mapped[datetime]
     change: Mapped[int] = mapped_column(index=True)
 

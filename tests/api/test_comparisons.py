@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import null, update
 
+from backend.db.tables import Comparison
 from tests.api.house import QUICK, House, on_both
 
 pytestmark = on_both
@@ -65,6 +67,24 @@ def test_tags_and_notes_are_refused_as_those_of_a_run(house: House) -> None:
 def test_seeds_may_be_named_by_ranges(house: House) -> None:
     for seeds in ("0-1, 3", ["0-1", 3]):
         assert [run["seed"] for run in launch(house, seeds=seeds)["runs"]] == [0, 0, 1, 1, 3, 3]
+
+
+def test_runs_that_were_deleted_are_named(house: House) -> None:
+    made = launch(house, seeds=[7, 0, 3])
+    assert made["deleted"] == []
+    for index in (1, 2, 3):
+        house.client.delete(f"/api/v1/runs/{made['runs'][index]['id']}").raise_for_status()
+    gone = [{"seed": 7, "arm": "sd"}, {"seed": 0, "arm": "baseline"}, {"seed": 0, "arm": "sd"}]
+    assert house.api.get(f"/comparisons/{made['id']}")["deleted"] == gone
+
+
+def test_of_an_older_comparison_those_are_named_whose_twin_is_left(house: House) -> None:
+    made = launch(house, seeds=[7, 0])
+    with house.database.write() as session:
+        session.execute(update(Comparison).where(Comparison.id == made["id"]).values(seeds=null()))
+    for index in (1, 2, 3):
+        house.client.delete(f"/api/v1/runs/{made['runs'][index]['id']}").raise_for_status()
+    assert house.api.get(f"/comparisons/{made['id']}")["deleted"] == [{"seed": 7, "arm": "sd"}]
 
 
 def test_sequential_runs_wait_for_each_other(house: House) -> None:

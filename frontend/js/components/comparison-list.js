@@ -9,10 +9,15 @@ const SHOWN_RUNS = 6;
 const member = (run) =>
   html`<li><a href="${paths.run(run.id)}">${run.name}</a>${armChip(run.arm)}${statusChip(run.status)}</li>`;
 
+function countOf({ runs, deleted }) {
+  const count = `${runs.length} run${runs.length === 1 ? "" : "s"}`;
+  return deleted?.length ? `${count}, ${deleted.length} deleted` : count;
+}
+
 const card = (comparison) => html`
   <li class="panel comparison-card" data-testid="comparison-card"><h3><a
     href="${paths.comparison(comparison.id)}">${comparison.name}</a></h3>
-    <p class="hint">${comparison.runs.length} runs · ${comparison.mode} · ${ago(comparison.created_at)}</p>
+    <p class="hint">${countOf(comparison)} · ${comparison.mode} · ${ago(comparison.created_at)}</p>
     <ul>${comparison.runs.slice(0, SHOWN_RUNS).map(member)}</ul></li>`;
 
 const list = () => html`
