@@ -9,6 +9,7 @@ from backend.cli.terminal import duration, say, say_table
 from backend.client import FINAL, Json
 from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
+from worker.evidence.sentences import number as in_words
 from worker.evidence.sentences import step_text
 
 #: The latest figures that a line of progress shows, with their heading.
@@ -149,7 +150,7 @@ def results(run: Json) -> str:
 def number(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "-"
-    return f"{value:+.2f}" if signed else f"{value:.4g}"
+    return in_words(value, "+.2f") if signed else f"{value:.4g}"
 
 
 def when(text: str | None) -> str:

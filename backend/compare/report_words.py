@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from worker.evidence.sentences import printed
+
 NONE = "–"
 
 
@@ -17,7 +19,7 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.4g}"
+    return NONE if value is None else printed(f"{value:.4g}")
 
 
 def duration(seconds: float) -> str:

@@ -29,7 +29,7 @@ export function epochs(value) {
 
 /** An accuracy, which the interface gives in percent already. */
 export function percent(value, digits = 2) {
-  return isNumber(value) ? `${value.toFixed(digits)} %` : DASH;
+  return isNumber(value) ? `${printed(value.toFixed(digits))} %` : DASH;
 }
 
 /** A share of one, as percent. */
@@ -39,7 +39,7 @@ export function share(value, digits = 0) {
 
 /** A ratio. */
 export function fixed(value, digits = 3) {
-  return isNumber(value) ? value.toFixed(digits) : DASH;
+  return isNumber(value) ? printed(value.toFixed(digits)) : DASH;
 }
 
 /** The time of a training step: 81.7 ms, 1.25 s. */
@@ -49,18 +49,26 @@ export function stepTime(seconds) {
   return `${value < 99.95 ? Number(value.toPrecision(3)) : Math.round(value)} ${unit}`;
 }
 
+/** With the minus of print, as worker/evidence/sentences.py has it: a hyphen is easily overlooked. */
+const printed = (text) => text.replaceAll("-", "\u2212");
+
 /** Four significant digits, with exponents only where zeros would hide the value. */
 export function number(value) {
-  if (!isNumber(value)) return DASH;
+  return isNumber(value) ? printed(digitsOf(value)) : DASH;
+}
+
+function digitsOf(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(2).replace("e+", "e");
   if (Number.isInteger(value) || size >= 1e4) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(4)));
 }
 
+/** A difference; what rounds to nothing has no minus, as in the sentences of the verdict. */
 export function signed(value, digits = 2) {
   if (!isNumber(value)) return DASH;
-  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
+  const text = value.toFixed(digits);
+  return Number(text) < 0 ? printed(text) : `+${text.replace("-", "")}`;
 }
 
 export function bytes(size) {

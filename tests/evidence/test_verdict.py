@@ -38,12 +38,12 @@ def test_three_seeds_that_differ_in_sign_cannot_tell() -> None:
         "These 3 seeds cannot tell a difference in accuracy from chance: the 95 % interval contains 0."
     )
     assert verdict.sentences[0] == (
-        "val/top1 after the last epoch, SD - baseline: +0.27 points (95 % interval -1.35 to +1.88, 3 seeds)"
+        "val/top1 after the last epoch, SD − baseline: +0.27 points (95 % interval −1.35 to +1.88, 3 seeds)"
     )
     assert verdict.mean_difference == pytest.approx(0.8 / 3)
     assert (verdict.tiles[0].value, verdict.tiles[0].remark) == (
         "+0.27 points",
-        "95 % interval -1.35 to +1.88, 3 seeds",
+        "95 % interval −1.35 to +1.88, 3 seeds",
     )
 
 

@@ -30,6 +30,24 @@ def test_durations_read_as_a_person_says_them(run: Run, seconds: float, shown: s
     assert run("format", "(m, seconds) => m.duration(seconds)", seconds) == shown
 
 
+@pytest.mark.parametrize(
+    ("call", "value", "shown"),
+    [
+        ("signed", -1.346, "−1.35"),
+        ("signed", 0.27, "+0.27"),
+        ("signed", 0, "+0.00"),
+        ("signed", -0.001, "+0.00"),
+        ("number", -0.53211, "−0.5321"),
+        ("number", -12000, "−12,000"),
+        ("number", 0.000012, "1.20e−5"),
+        ("percent", -0.5, "−0.50 %"),
+        ("fixed", -0.5, "−0.500"),
+    ],
+)
+def test_a_minus_is_that_of_print(run: Run, call: str, value: float, shown: str) -> None:
+    assert run("format", "(m, [call, value]) => m[call](value)", [call, value]) == shown
+
+
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_what_is_not_there_is_a_dash(run: Run, value: float | None) -> None:
     assert run("format", "(m, value) => [m.percent(value), m.duration(value), m.number(value)]", value) == ["–"] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
             assert part in text
     assert "more top-1" not in text
     assert "80 ms" in text
+
+
+def test_a_difference_has_one_sign_in_sentences_tiles_and_table(run: Run) -> None:
+    _, text = shown(run, pair(0, -0.3), pair(1, -0.4), pair(2, -0.9))
+    assert text.count("−0.53 points") == 3
+    assert [sign + "0.40" in text.split() for sign in "−-"] == [True, False]
+    assert not re.search(r"(?<!\w)-\d| - ", text)
 
 
 def test_a_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
