@@ -206,10 +206,14 @@ function trace(curve, values, { isFaint }) {
     marker: { size: 4.5, color: curve.colour },
     opacity: isFaint ? 0.28 : 1,
     hoverinfo: isFaint ? "skip" : undefined,
-    hovertemplate: isFaint ? undefined : "%{y:.4~g}",
+    customdata: curve.raw && !isFaint ? curve.raw.slice() : undefined,
+    hovertemplate: isFaint ? undefined : hoverOf(curve),
     connectgaps: false,
   };
 }
+
+/** Of a smoothed curve both values, by name: what is drawn is not what was reported. */
+const hoverOf = ({ raw }) => (raw ? "smoothed %{y:.4~g}, raw %{customdata:.4~g}" : "%{y:.4~g}");
 
 /** Plotly makes elements, links among them, of tags in a text; a name that people gave to a run is shown as it is. */
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

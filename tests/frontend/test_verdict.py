@@ -77,7 +77,7 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
         "charts",
         f"""(m, [metric, value, results]) => {{
           const has = (chart) => chart.metric === metric || chart.metrics?.some(([name]) => name === metric);
-          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }});
+          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }}, {{ smoothing: 0 }});
         }}""",
         [metric, value, RESULTS],
     )
@@ -85,8 +85,23 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
 
 
 def test_the_legend_of_an_unknown_metric_says_that_it_is_the_last_value(run: Run) -> None:
-    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {})")
+    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {}, {smoothing: 0})")
     assert text == "last 0.5"
+
+
+@pytest.mark.parametrize(
+    ("chart", "told"), [("loss", "raw 0.5"), ("lr", "0.5"), ("throughput", "median 154"), ("gpu", "last raw 0.5")]
+)
+def test_beside_a_smoothed_curve_the_legend_says_that_its_value_is_not(run: Run, chart: str, told: str) -> None:
+    text = run(
+        "charts",
+        """(m, [key, results]) => {
+          const chart = [...m.CHARTS, ...m.otherCharts(["gpu"])].find((one) => one.key === key);
+          return m.told({ values: [1, 0.5] }, chart, { results }, { smoothing: 0.6 });
+        }""",
+        [chart, RESULTS],
+    )
+    assert text == told
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ export function createCompareCharts({ members, stores, view, app }) {
           members().map((one) => one.run),
         ),
         colour,
-        value: told(series, chart, run),
+        value: told(series, chart, run, view),
       })),
     );
   }
