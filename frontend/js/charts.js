@@ -138,11 +138,11 @@ export function told(series, chart, run, view) {
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */
-export function curve({ label, colour, series, view, chart, scale }) {
+export function curve({ label, colour, dash, series, view, chart, scale }) {
   const weight = weightOf(chart, view);
   const x = scale === 1 ? series.x : series.x.map((value) => value / scale);
   const values = smooth(series.values, weight);
-  return { label, colour, x, values, raw: weight ? series.values : null };
+  return { label, colour, dash, x, values, raw: weight ? series.values : null };
 }
 
 const X_FORMATS = { epoch: ".2~f" };

@@ -61,3 +61,41 @@ def test_so_does_it_where_runs_are_compared(page: Page, service: Service) -> Non
         expect(point_at(page, card)).to_contain_text(
             re.compile(rf"{label} · seed 0 ?: smoothed \d+\.\d+, raw \d+\.\d+")
         )
+
+
+@pytest.fixture(scope="module")
+def hundred(service: Service) -> list[str]:
+    return insert_runs(service.home, [Made(name=f"run {n:03d}", age=200 - n, points=20) for n in range(100)])
+
+
+def test_a_hundred_runs_are_said_to_share_colours_and_differ_in_dashes(page: Page, hundred: list[str]) -> None:
+    page.goto(f"/compare?runs={','.join(hundred)}")
+    expect(page.get_by_test_id("shared-lines")).to_have_text(
+        "100 runs share 12 colours and 4 patterns of lines, so some look alike. Point at a line to see its run."
+    )
+    card = chart(page, "train-loss")
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=chart-train-loss] .js-plotly-plot')?.data.length === 100"
+    )
+    drawn = card.locator(".js-plotly-plot").evaluate(
+        "node => node.data.map(({ line }) => `${line.color} ${line.dash}`)"
+    )
+    assert len(set(drawn)) == 48
+    # The same beside the names as in the chart.
+    patterns = page.locator(".member > .swatch").evaluate_all("all => all.map((one) => one.dataset.pattern ?? '0')")
+    assert patterns == [str(n // 12 % 4) for n in range(100)]
+
+
+def test_pointing_at_one_of_many_lines_names_its_run_alone(page: Page, hundred: list[str]) -> None:
+    page.goto(f"/compare?runs={','.join(hundred[:13])}")
+    expect(page.get_by_test_id("shared-lines")).to_contain_text("13 runs share 12 colours")
+    card = chart(page, "lr")
+    hover = point_at(page, card, down=0.05)
+    expect(hover).to_contain_text(re.compile(r"^run 0\d\dstep \d+: 0\.1$"))
+
+
+def test_of_a_dozen_runs_nothing_is_said_of_colours(page: Page, hundred: list[str]) -> None:
+    page.goto(f"/compare?runs={','.join(hundred[:12])}")
+    expect(page.get_by_test_id("member")).to_have_count(12)
+    expect(page.get_by_test_id("shared-lines")).to_be_hidden()
+    expect(point_at(page, chart(page, "lr"), down=0.05)).to_contain_text(re.compile("run 000 ?: .*run 001"))

@@ -83,7 +83,35 @@ def test_a_pair_has_two_colours_that_are_the_same_everywhere(run: Run) -> None:
 
 def test_runs_that_share_a_chart_have_different_colours(run: Run) -> None:
     runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(12)]
-    assert len(set(run("palette", "(m, runs) => [...m.distinctColours(runs).values()]", runs))) == 12
+    assert (
+        len(set(run("palette", "(m, runs) => [...m.distinctLines(runs).values()].map(({ colour }) => colour)", runs)))
+        == 12
+    )
+
+
+@pytest.mark.parametrize(("count", "distinct"), [(13, 13), (36, 36), (48, 48), (100, 48)])
+def test_lines_of_one_colour_are_told_apart_by_their_dashes(run: Run, count: int, distinct: int) -> None:
+    runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(count)]
+    lines = run("palette", "(m, runs) => [...m.distinctLines(runs).values()]", runs)
+    assert len({(line["colour"], line["dash"]) for line in lines}) == distinct
+    assert len({line["colour"] for line in lines}) == 12
+    assert [line["pattern"] for line in lines[:25]] == [0] * 12 + [1] * (min(count, 24) - 12) + [2] * (count > 24)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (12, ""),
+        (13, "13 runs share 12 colours; dashes tell those of one colour apart. Point at a line to see its run."),
+        (48, "48 runs share 12 colours; dashes tell those of one colour apart. Point at a line to see its run."),
+        (
+            100,
+            "100 runs share 12 colours and 4 patterns of lines, so some look alike. Point at a line to see its run.",
+        ),
+    ],
+)
+def test_that_colours_are_shared_is_said(run: Run, count: int, said: str) -> None:
+    assert run("palette", "(m, count) => m.sharedLines(count)", count) == said
 
 
 def listed(name: str, **more: object) -> dict[str, object]:

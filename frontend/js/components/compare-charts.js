@@ -1,11 +1,12 @@
 import { AXES } from "../curves.js";
 import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
+import { MOST_COLOURS } from "../palette.js";
 import { labelOf } from "../run-list.js";
 import { createChartCard } from "./chart-card.js";
 
 /**
- * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, colour}] of the runs to draw,
+ * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, line}] of the runs to draw,
  * `stores` their CurveStores.
  */
 export function createCompareCharts({ members, stores, view, app }) {
@@ -14,9 +15,9 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   const drawn = (chart) =>
     members()
-      .map(({ run, colour }) => ({
+      .map(({ run, line }) => ({
         run,
-        colour,
+        line,
         store: stores.get(run.id),
         series: stores.get(run.id)?.series.get(chart.metric),
       }))
@@ -35,12 +36,12 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   function showLegend(chart, present = drawn(chart)) {
     cards.get(chart.key)?.showLegend(
-      present.map(({ run, colour, series }) => ({
+      present.map(({ run, line, series }) => ({
         label: labelOf(
           run,
           members().map((one) => one.run),
         ),
-        colour,
+        ...line,
         value: told(series, chart, run, view),
       })),
     );
@@ -63,19 +64,20 @@ function figure({ present, view, chart }) {
   );
   return {
     ...axis,
-    curves: ready.map(({ run, colour, series }) =>
+    curves: ready.map(({ run, line, series }) =>
       curve({
         label: labelOf(
           run,
           ready.map((one) => one.run),
         ),
-        colour,
+        ...line,
         series,
         view,
         chart,
         scale: axis.scale,
       }),
     ),
+    isCrowded: ready.length > MOST_COLOURS,
     yTitle: chart.yTitle,
     rangeMode: chart.rangeMode,
     isLog: Boolean(chart.hasLog && view.isLog),

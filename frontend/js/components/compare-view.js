@@ -1,5 +1,5 @@
 import { element, fill, html, refs } from "../html.js";
-import { distinctColours } from "../palette.js";
+import { distinctLines, sharedLines } from "../palette.js";
 import { throttled } from "../throttle.js";
 import { createCompareCharts } from "./compare-charts.js";
 import { differencesTable, resultsTable } from "./compare-tables.js";
@@ -13,6 +13,7 @@ const view = () => html`
     <div data-ref="legend"></div>
     <section class="panel" aria-labelledby="results-title"><h2 id="results-title" class="section-title">Results</h2>
       <div data-ref="results"><p class="hint">Loading</p></div></section>
+    <p class="hint" data-testid="shared-lines" data-ref="shared"></p>
     <div data-ref="curves"></div>
     <section class="panel" aria-labelledby="differences-title">
       <h2 id="differences-title" class="section-title">Settings that differ</h2>
@@ -30,15 +31,17 @@ export function createCompareView(first, app, { isRemovable }) {
   const node = element(view());
   const places = refs(node);
   const ids = first.runs.map((run) => run.id);
-  const colours = distinctColours(first.runs);
+  const lines = distinctLines(first.runs);
   const hidden = hiddenOf(new URLSearchParams(location.search));
   const current = () => ids.map((id) => runs.get(id)).filter(Boolean);
-  const withColour = (run) => ({ run, colour: colours.get(run.id) });
+  const withLine = (run) => ({ run, line: lines.get(run.id) });
   const drawn = () => current().filter((run) => !hidden.has(run.id));
-  const legend = createRunLegend(first.runs.map(withColour), { isRemovable });
-  const createCharts = (given) => createCompareCharts({ ...given, members: () => drawn().map(withColour) });
+  const legend = createRunLegend(first.runs.map(withLine), { isRemovable });
+  const createCharts = (given) => createCompareCharts({ ...given, members: () => drawn().map(withLine) });
   const curves = createCurvesSection({ ids, current, createCharts }, app);
   places.legend.append(legend.node);
+  places.shared.textContent = sharedLines(ids.length);
+  places.shared.hidden = !places.shared.textContent;
   places.curves.append(curves.node);
 
   const updateLegend = () => legend.update(current(), hidden);
@@ -49,7 +52,7 @@ export function createCompareView(first, app, { isRemovable }) {
     updateLegend();
     curves.draw();
   });
-  const refreshTables = keepTables({ places, ids, colours, app, first });
+  const refreshTables = keepTables({ places, ids, lines, app, first });
   runs.addEventListener(
     "changed",
     ({ detail }) => {
@@ -64,14 +67,14 @@ export function createCompareView(first, app, { isRemovable }) {
 }
 
 /** The tables are computed by the service; the returned function asks for them again, at most every few seconds. */
-function keepTables({ places, ids, colours, app, first }) {
+function keepTables({ places, ids, lines, app, first }) {
   let shown = "";
   const show = (answer) => {
     const text = JSON.stringify([answer.results, answer.differences]);
     if (text === shown) return;
     shown = text;
-    fill(places.results, resultsTable(answer, colours));
-    fill(places.differences, differencesTable(answer, colours));
+    fill(places.results, resultsTable(answer, lines));
+    fill(places.differences, differencesTable(answer, lines));
   };
   show(first);
   const refresh = async () => {

@@ -4,10 +4,11 @@ import { paths } from "../router.js";
 import { labelOf } from "../run-list.js";
 import { createProgress } from "./progress.js";
 import { createStatusChip } from "./status-chip.js";
+import { swatch } from "./swatch.js";
 
-const entry = ({ run, colour, isRemovable }) => html`
+const entry = ({ run, line, isRemovable }) => html`
   <li class="member" data-run="${run.id}" data-testid="member">
-    <span class="swatch swatch--large" aria-hidden="true" style="background:${colour}"></span>
+    ${swatch(line, "swatch--large")}
     <div class="member__body"><div class="member__line"><a href="${paths.run(run.id)}" data-ref="name"></a></div>
       <div class="member__line" data-ref="state"></div></div>
     <div class="button-row"><button type="button" class="icon-button" data-action="hide"
