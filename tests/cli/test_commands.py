@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.run_text import say_runs
 from backend.client import Client, Refused, Unreachable
 from tests.cli.running import RunningUp, command_line
 
@@ -198,3 +199,9 @@ def test_what_makes_the_pairs_cannot_be_set(service: RunningUp, typed: list[str]
     done = resdrop(service, "comparisons", "create", "--preset", "demo", *typed)
     assert done.returncode == 1
     assert f"{typed[0]} is set by the comparison itself" in done.stderr
+
+
+def test_a_table_of_runs_keeps_both_ends_of_a_long_name(capsys: pytest.CaptureFixture[str]) -> None:
+    run = {"id": "r_1", "name": f"{'a long campaign ' * 4}· baseline · seed 7", "status": "queued", "created_at": None}
+    say_runs([run])
+    assert "a long campaign …baseline · seed 7  queued" in capsys.readouterr().out

@@ -13,13 +13,13 @@ const card = ({ key, title }) => html`
     <p class="chart__empty" data-ref="empty">No points yet</p>
   </figure>`;
 
-const entry = ({ label, colour, pattern }) => html`
-  <li title="${label}">${swatch({ colour, pattern }, "swatch--line")}<span>${label}</span>
+const entry = ({ label, title, colour, pattern }) => html`
+  <li title="${title ?? label}">${swatch({ colour, pattern }, "swatch--line")}<span>${label}</span>
     <span class="legend__value"></span></li>`;
 
 /**
  * One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes
- * [{label, colour, pattern, value}].
+ * [{label, title, colour, pattern, value}].
  */
 export function createChartCard({ key, title, isCompact }, { plots, signal }) {
   const node = element(card({ key, title }));
@@ -35,7 +35,7 @@ export function createChartCard({ key, title, isCompact }, { plots, signal }) {
   reset.addEventListener("click", () => chart.resetZoom());
 
   function showLegend(entries) {
-    const drawn = JSON.stringify(entries.map(({ label, colour, pattern }) => [label, colour, pattern]));
+    const drawn = JSON.stringify(entries.map(({ label, title, colour, pattern }) => [label, title, colour, pattern]));
     if (drawn !== shown) fill(legend, html`${entries.map(entry)}`);
     shown = drawn;
     entries.forEach(({ value }, index) => setText(legend.children[index].lastElementChild, value));

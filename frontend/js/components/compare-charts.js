@@ -2,11 +2,10 @@ import { AXES } from "../curves.js";
 import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
 import { MOST_COLOURS } from "../palette.js";
-import { labelOf } from "../run-list.js";
 import { createChartCard } from "./chart-card.js";
 
 /**
- * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, line}] of the runs to draw,
+ * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, line, label}] of the runs to draw,
  * `stores` their CurveStores.
  */
 export function createCompareCharts({ members, stores, view, app }) {
@@ -15,9 +14,10 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   const drawn = (chart) =>
     members()
-      .map(({ run, line }) => ({
+      .map(({ run, line, label }) => ({
         run,
         line,
+        label,
         store: stores.get(run.id),
         series: stores.get(run.id)?.series.get(chart.metric),
       }))
@@ -36,11 +36,9 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   function showLegend(chart, present = drawn(chart)) {
     cards.get(chart.key)?.showLegend(
-      present.map(({ run, line, series }) => ({
-        label: labelOf(
-          run,
-          members().map((one) => one.run),
-        ),
+      present.map(({ run, line, label, series }) => ({
+        label,
+        title: run.name,
         ...line,
         value: told(series, chart, run, view),
       })),
@@ -64,12 +62,9 @@ function figure({ present, view, chart }) {
   );
   return {
     ...axis,
-    curves: ready.map(({ run, line, series }) =>
+    curves: ready.map(({ line, label, series }) =>
       curve({
-        label: labelOf(
-          run,
-          ready.map((one) => one.run),
-        ),
+        label,
         ...line,
         series,
         view,

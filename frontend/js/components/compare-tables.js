@@ -2,17 +2,17 @@ import { epochs, measured, setting } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
-import { labelOf } from "../run-list.js";
+import { labelsOf } from "../run-names.js";
 import { swatch } from "./swatch.js";
 
-const runHeading = (lines, runs) => (run) => html`
-  <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}">${swatch(lines.get(run.id))}${labelOf(run, runs)}</a></th>`;
+const runHeading = (lines, labels) => (run) => html`
+  <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}">${swatch(lines.get(run.id))}${labels.get(run.id)}</a></th>`;
 
 function matrix({ label, runs, lines, rows, testid }) {
   return html`
     <div class="scroller" tabindex="0" role="group" aria-label="${label}"><table class="matrix" data-testid="${testid}">
       <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>
-        ${runs.map(runHeading(lines, runs))}</tr></thead>
+        ${runs.map(runHeading(lines, labelsOf(runs)))}</tr></thead>
       <tbody>${rows}</tbody></table></div>`;
 }
 

@@ -1,5 +1,6 @@
 import { element, fill, html, refs } from "../html.js";
 import { distinctLines, sharedLines } from "../palette.js";
+import { labelsOf } from "../run-names.js";
 import { throttled } from "../throttle.js";
 import { createCompareCharts } from "./compare-charts.js";
 import { differencesTable, resultsTable } from "./compare-tables.js";
@@ -34,17 +35,20 @@ export function createCompareView(first, app, { isRemovable }) {
   const lines = distinctLines(first.runs);
   const hidden = hiddenOf(new URLSearchParams(location.search));
   const current = () => ids.map((id) => runs.get(id)).filter(Boolean);
-  const withLine = (run) => ({ run, line: lines.get(run.id) });
-  const drawn = () => current().filter((run) => !hidden.has(run.id));
-  const legend = createRunLegend(first.runs.map(withLine), { isRemovable });
-  const createCharts = (given) => createCompareCharts({ ...given, members: () => drawn().map(withLine) });
+  let labels = labelsOf(current());
+  const members = () => current().map((run) => ({ run, line: lines.get(run.id), label: labels.get(run.id) }));
+  // Before whoever shows them hears of the change.
+  runs.addEventListener("changed", () => (labels = labelsOf(current())), { signal });
+  const drawn = () => members().filter(({ run }) => !hidden.has(run.id));
+  const legend = createRunLegend(members(), { isRemovable });
+  const createCharts = (given) => createCompareCharts({ ...given, members: drawn });
   const curves = createCurvesSection({ ids, current, createCharts }, app);
   places.legend.append(legend.node);
   places.shared.textContent = sharedLines(ids.length);
   places.shared.hidden = !places.shared.textContent;
   places.curves.append(curves.node);
 
-  const updateLegend = () => legend.update(current(), hidden);
+  const updateLegend = () => legend.update(members(), hidden);
   legend.node.addEventListener("removed", ({ detail }) => node.dispatchEvent(new CustomEvent("removed", { detail })));
   legend.node.addEventListener("toggled", ({ detail }) => {
     if (!hidden.delete(detail.id)) hidden.add(detail.id);

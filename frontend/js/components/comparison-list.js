@@ -2,12 +2,13 @@ import { onceReachable } from "../again.js";
 import { ago } from "../format.js";
 import { element, fill, fragment, html, refs } from "../html.js";
 import { paths } from "../router.js";
-import { armChip, statusChip } from "./status-chip.js";
+import { pairLabel } from "../run-names.js";
+import { statusChip } from "./status-chip.js";
 
 const SHOWN_RUNS = 6;
 
 const member = (run) =>
-  html`<li><a href="${paths.run(run.id)}">${run.name}</a>${armChip(run.arm)}${statusChip(run.status)}</li>`;
+  html`<li><a href="${paths.run(run.id)}" title="${run.name}">${pairLabel(run.arm, run.seed)}</a>${statusChip(run.status)}</li>`;
 
 function countOf({ runs, deleted }) {
   const count = `${runs.length} run${runs.length === 1 ? "" : "s"}`;

@@ -4,7 +4,7 @@ import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
-import { ARM_NAMES } from "../run-words.js";
+import { pairLabel } from "../run-names.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
 import { actOnMany } from "./run-actions.js";
@@ -19,7 +19,7 @@ const BUTTONS = [
 /** What the comparison was launched with and has no more; nothing where all of it is there. */
 function deletedRuns(deleted) {
   if (!deleted?.length) return "";
-  const named = deleted.map(({ arm, seed }) => html`<li>${ARM_NAMES[arm] ?? arm} · seed ${seed} (deleted)</li>`);
+  const named = deleted.map(({ arm, seed }) => html`<li>${pairLabel(arm, seed)} (deleted)</li>`);
   return html`
     <div class="callout callout--info" data-testid="deleted-runs">${icon("info")}<div>${
       deleted.length === 1 ? "A run" : `${deleted.length} runs`
