@@ -218,6 +218,8 @@ class Client:
         seeds: Sequence[int] | str = (0,),
         mode: Literal["sequential", "parallel"] = "sequential",
         name: str | None = None,
+        tags: Sequence[str] = (),
+        notes: str = "",
         arms: Sequence[Mapping[str, Any]] | None = None,
         template: str | None = None,
         plan: Mapping[str, Any] | None = None,
@@ -226,10 +228,12 @@ class Client:
         """Launches a run of each arm for each seed; without `arms` or `template` a baseline and stochastic depth.
 
         `seeds` may be a text such as "0-4"; an arm is {"name": ..., "settings": {...}}, and the first is the reference.
+        All of its runs get the tags and the notes.
         """
         named = seeds if isinstance(seeds, str) else list(seeds)
         body = {
             "config": dict(config), "seeds": named, "mode": mode, "name": name, "template": template,
+            "tags": list(tags), "notes": notes,
             "arms": None if arms is None else [dict(arm) for arm in arms],
             "plan": None if plan is None else dict(plan),
         }  # fmt: skip

@@ -122,14 +122,15 @@ def _create(client: Client, arguments: argparse.Namespace) -> int:
         # Of arms of one's own stochastic depth may be what they share.
         if hasattr(arguments, option) and (option == "seed" or not arms):
             raise CommandError(f"--{option} is set by the comparison itself; {instead}.")
+    told = {"name": arguments.name, "tags": arguments.tag, "notes": arguments.notes}
     made = client.create_comparison(
         chosen_config(client, arguments),
         seeds=arguments.seeds,
         mode=arguments.mode,
-        name=arguments.name,
         arms=arms,
         template=arguments.template,
         plan={name: value for name in _PLAN if (value := getattr(arguments, name)) is not None},
+        **told,
     )
     if arguments.json:
         say_json(made)

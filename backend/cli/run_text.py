@@ -9,6 +9,7 @@ from backend.cli.terminal import duration, say, say_table
 from backend.client import FINAL, Json
 from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
+from worker.evidence.sentences import number as in_words
 from worker.evidence.sentences import step_text
 from worker.evidence.study_words import p_text
 
@@ -74,7 +75,7 @@ def say_comparison(comparison: Json) -> None:
     say(f"{comparison['id']}  {shown(comparison.get('name') or '')}  ({comparison['mode']})")
     say_table(
         ("SEED", "ARM", "RUN", "STATUS"),
-        [(str(run["seed"]), str(run["arm"]), run["id"], run["status"]) for run in comparison["runs"]],
+        [(str(run["seed"]), str(run["arm"]), run.get("id", "-"), run["status"]) for run in _members(comparison)],
     )
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
@@ -83,6 +84,13 @@ def say_comparison(comparison: Json) -> None:
         count = len(comparison["seeds"])
         say(f"{count} seed{'' if count == 1 else 's'} so far; {shown(more or '')}")
     _say_verdict(comparison)
+
+
+def _members(comparison: Json) -> list[Json]:
+    """Each beside its twin, those that were deleted since among them."""
+    gone = [run | {"status": "deleted"} for run in comparison.get("deleted") or ()]
+    seeds = list(dict.fromkeys(run["seed"] for run in [*comparison["runs"], *gone]))
+    return sorted([*comparison["runs"], *gone], key=lambda run: (seeds.index(run["seed"]), run["arm"] != "baseline"))
 
 
 def _say_verdict(comparison: Json) -> None:
@@ -179,7 +187,7 @@ def results(run: Json) -> str:
 def number(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return "-"
-    return f"{value:+.2f}" if signed else f"{value:.4g}"
+    return in_words(value, "+.2f") if signed else f"{value:.4g}"
 
 
 def when(text: str | None) -> str:
@@ -190,4 +198,8 @@ def when(text: str | None) -> str:
 
 
 def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """Without its middle: what tells names apart, a seed or an arm, is mostly at their end."""
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"

@@ -65,14 +65,14 @@ def _add_list(verbs: _Verbs[argparse.ArgumentParser]) -> None:
 def _add_launch(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     added = _add(verbs, "launch", _launch, "launch a run")
     add_launch_options(added)
-    added.add_argument("--tag", action="append", default=[], help="may be given more than once")
-    added.add_argument("--notes", default="")
     added.add_argument("--watch", action="store_true", help="follow it to its end")
 
 
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
-    """A name, a preset and every setting of a run."""
+    """A name, tags, notes, a preset and every setting of a run."""
     parser.add_argument("--name")
+    parser.add_argument("--tag", action="append", default=[], help="may be given more than once")
+    parser.add_argument("--notes", default="")
     help_ = "start from one of the configurations at the end; the settings given beside it win"
     parser.add_argument("--preset", metavar="NAME", help=help_)
     add_config_options(parser)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from backend.db.tables import Comparison
 from backend.errors import BadInput
-from backend.runs.inputs import Body, Name, Seeds
+from backend.runs.inputs import Body, Name, Notes, Seeds, Tags
 from worker.contract.arms import USUAL_ARMS, Arms, ArmSpec
 from worker.contract.config import RunConfig
 from worker.contract.errors import field_errors
@@ -32,7 +32,7 @@ class NewComparison(Body):
     comparison sets it, as the arms set `sd`.
 
     Of a sequential plan `seeds` are the first ones; more are launched one after another, counting up from the largest,
-    until the plan is decided or has its `max_seeds`.
+    until the plan is decided or has its `max_seeds`. `tags` and `notes` are each run's.
     """
 
     model_config = ConfigDict(
@@ -54,6 +54,8 @@ class NewComparison(Body):
     )
 
     name: Name | None = None
+    tags: Tags = Field(default=[])
+    notes: Notes = ""
     config: RunConfig
     arms: Arms | None = None
     template: str | None = Field(default=None, json_schema_extra={"enum": [one.name for one in TEMPLATES]})

@@ -41,10 +41,16 @@ class ComparedRun(BaseModel):
     status: str
 
 
+class DeletedRun(BaseModel):
+    seed: int
+    arm: str
+
+
 class ComparisonView(BaseModel):
     """`factor` is the one setting in which the arms differ, or "arms" where they may differ in several; the first of
     `arms` is the reference. `verdict` is null until a seed has completed, `headline` says what is known at any time. A
     comparison with a sequential plan `is_open` until it takes no more seeds, as `ended_reason` says.
+    `deleted` are the runs that it was launched with and that are no more.
     """
 
     id: str
@@ -57,6 +63,7 @@ class ComparisonView(BaseModel):
     is_open: bool
     ended_reason: str | None
     runs: list[ComparedRun]
+    deleted: list[DeletedRun]
     headline: str
     verdict: Verdict | None
     created_at: datetime
@@ -99,6 +106,7 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
         is_open=comparison.is_open,
         ended_reason=comparison.ended_reason,
         runs=[_member(run) for run in runs],
+        deleted=_deleted(comparison, runs),
         headline=verdict.headline,
         verdict=verdict if verdict.seeds else None,
         created_at=comparison.created_at,
@@ -109,3 +117,11 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
 def _member(run: Run) -> ComparedRun:
     status = shown_status(RunStatus(run.status), Desired(run.desired))
     return ComparedRun(id=run.id, seed=run.config["seed"], arm=run.arm, name=run.name, status=status)
+
+
+def _deleted(comparison: Comparison, runs: Sequence[Run]) -> list[DeletedRun]:
+    """Of a comparison that does not know its seeds, those of which another arm is left."""
+    left = {(run.config["seed"], run.arm) for run in runs}
+    arms = [arm.name for arm in arms_of(comparison)]
+    seeds = comparison.seeds if comparison.seeds is not None else sorted({seed for seed, _ in left})
+    return [DeletedRun(seed=seed, arm=arm) for seed in seeds for arm in arms if (seed, arm) not in left]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backend.compare.report import DRAWN, Member, Report
 from backend.compare.report_machine import machine_section
-from backend.compare.report_words import duration, moment, number, percent, share
+from backend.compare.report_words import epochs, moment, number, percent, share, training_time
 from worker.contract import names
 from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
@@ -43,6 +43,9 @@ def _header(report: Report) -> Markup:
     what = f"Baseline against stochastic depth, {len(comparison.runs)} runs, {comparison.mode}"
     when = f"launched {moment(comparison.created_at)}, reported {moment(report.made_at)}"
     notes = [_note(warning) for warning in comparison.warnings]
+    if comparison.deleted:
+        gone = "; ".join(f"{_arm(run.arm).lower()}, seed {run.seed}" for run in comparison.deleted)
+        notes.insert(0, _note(f"Deleted since the launch: {gone}."))
     if not report.is_finished:
         notes.insert(0, _note(_how_far(report)))
     return element("header", element("h1", comparison.name), element("p", f"{what} · {when}", class_="muted"), *notes)
@@ -75,7 +78,7 @@ def _results(members: Sequence[Member]) -> Markup:
 
 def _result(member: Member) -> tuple[str, ...]:
     run, last, results = member.run, member.run.latest.get, member.results
-    best = percent(run.best_top1) + (f" (epoch {run.best_epoch:g})" if run.best_epoch is not None else "")
+    best = percent(run.best_top1) + (f" (epoch {epochs(run.best_epoch)})" if run.best_epoch is not None else "")
     return (
         str(run.config["seed"]),
         _arm(run.arm),
@@ -85,10 +88,10 @@ def _result(member: Member) -> tuple[str, ...]:
         percent(last(names.Metric.VAL_TOP5)),
         number(last(names.Metric.VAL_LOSS)),
         number(results.train_loss),
-        duration(run.elapsed_seconds),
+        training_time(run.elapsed_seconds),
         step_text(results.step_seconds, with_quartiles=False),
         share(results.compute),
-        f"{run.epoch:g} of {run.config['epochs']}",
+        f"{epochs(run.epoch)} of {run.config['epochs']}",
     )
 
 

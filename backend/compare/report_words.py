@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from worker.evidence.sentences import printed
+
 NONE = "–"
 
 
@@ -17,7 +19,7 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.4g}"
+    return NONE if value is None else printed(f"{value:.4g}")
 
 
 def duration(seconds: float) -> str:
@@ -27,6 +29,16 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+
+
+def training_time(seconds: float) -> str:
+    """A run that never began has none."""
+    return duration(seconds) if seconds else NONE
+
+
+def epochs(value: float) -> str:
+    """How far a run is: 7.7, 10."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def moment(at: datetime) -> str:

@@ -45,11 +45,19 @@ def launch_comparison(session: Session, new: NewComparison) -> Comparison:
     comparison.change = note_change(session, "comparison", comparison.id)
     session.add(comparison)
     session.flush()
-    launch_seeds(session, comparison, new.seeds, at=now)
+    launch_seeds(session, comparison, new.seeds, at=now, tags=new.tags, notes=new.notes)
     return comparison
 
 
-def launch_seeds(session: Session, comparison: Comparison, seeds: Sequence[int], *, at: datetime) -> list[Run]:
+def launch_seeds(
+    session: Session,
+    comparison: Comparison,
+    seeds: Sequence[int],
+    *,
+    at: datetime,
+    tags: Sequence[str] = (),
+    notes: str = "",
+) -> list[Run]:
     """A run of each arm for each of them. Raises BadInput where settings of an older version are not valid any more."""
     base = valid_config(comparison.config or {})
     made: list[Run] = []
@@ -60,6 +68,8 @@ def launch_seeds(session: Session, comparison: Comparison, seeds: Sequence[int],
         row = NewRow(
             config=arm_config(arm, place, base, seed=seed),
             name=_run_name(comparison.name, seed=seed, arm=arm.name),
+            tags=list(tags),
+            notes=notes,
             comparison_id=comparison.id,
             arm=arm.name,
             after_id=made[-1].id if is_after else None,

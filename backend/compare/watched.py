@@ -44,9 +44,10 @@ def _step(session: Session, comparison: Comparison, runs: Sequence[Run]) -> Sequ
     if reason is None and seed is None:
         reason = "There is no greater seed."
     made: Sequence[Run] = ()
-    if reason is None and seed is not None:
+    last = runs[-1] if runs else None
+    if reason is None and seed is not None and last is not None:
         try:
-            made = launch_seeds(session, comparison, [seed], at=service_now(session))
+            made = launch_seeds(session, comparison, [seed], at=service_now(session), tags=last.tags, notes=last.notes)
         except BadInput as error:
             reason = f"Its next seed cannot be launched: {error}."
     if reason is not None:

@@ -31,6 +31,8 @@ function build() {
       hovermode: "x unified",
       dragmode: "zoom",
       hoverlabel: {
+        // What tells runs apart is at the end of their names.
+        namelength: -1,
         bgcolor: resolve("--surface-raised"),
         bordercolor: resolve("--border-strong"),
         font: { ...font, size: 12, color: resolve("--text") },

@@ -119,27 +119,37 @@ export function timeUnit(seconds) {
 
 const lastOf = (values) => values.findLast((value) => value !== null && value !== undefined);
 
-/** What the legend tells of a series: the newest value, or what the whole `run` came to, where that says more. */
-export function told(series, chart, run) {
+const weightOf = (chart, view) => (chart.isExact ? 0 : view.smoothing);
+
+/**
+ * What the legend tells of a series: the newest value, called raw beside a smoothed curve, or what the whole `run` came
+ * to, where that says more.
+ */
+export function told(series, chart, run, view) {
   if (!series) return null;
   const show = chart.format ?? number;
-  if (!chart.result) return `${chart.isLast ? "last " : ""}${show(lastOf(series.values))}`;
+  if (!chart.result) {
+    const words = [chart.isLast && "last", weightOf(chart, view) && "raw", show(lastOf(series.values))];
+    return words.filter(Boolean).join(" ");
+  }
   const [field, word] = chart.result;
   const value = run?.results?.[field];
   return typeof value === "number" ? `${word} ${show(value)}` : null;
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */
-export function curve({ label, colour, series, view, chart, scale }) {
-  const weight = chart.isExact ? 0 : view.smoothing;
+export function curve({ label, colour, dash, series, view, chart, scale }) {
+  const weight = weightOf(chart, view);
   const x = scale === 1 ? series.x : series.x.map((value) => value / scale);
   const values = smooth(series.values, weight);
-  return { label, colour, x, values, raw: weight ? series.values : null };
+  return { label, colour, dash, x, values, raw: weight ? series.values : null };
 }
 
-/** The x axis of a figure that shows `series`: {xTitle, xKey, scale}. */
+const X_FORMATS = { epoch: ".2~f" };
+
+/** The x axis of a figure that shows `series`: {xTitle, xKey, xFormat, scale}. */
 export function axisOf(allSeries, axis, title) {
-  if (axis !== "time") return { xTitle: title, xKey: axis, scale: 1 };
+  if (axis !== "time") return { xTitle: title, xKey: axis, xFormat: X_FORMATS[axis], scale: 1 };
   const unit = timeUnit(Math.max(0, ...allSeries.map((series) => series.x.at(-1) ?? 0)));
   return { xTitle: unit.title, xKey: unit.title, scale: unit.scale };
 }

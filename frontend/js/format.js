@@ -17,9 +17,19 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
+/** How long a run has trained; a run that never began has no time. */
+export function trainingTime(seconds) {
+  return seconds === 0 ? DASH : duration(seconds);
+}
+
+/** How far a run is, in epochs: 7.7, 10. */
+export function epochs(value) {
+  return isNumber(value) ? String(Number(value.toFixed(1))) : DASH;
+}
+
 /** An accuracy, which the interface gives in percent already. */
 export function percent(value, digits = 2) {
-  return isNumber(value) ? `${value.toFixed(digits)} %` : DASH;
+  return isNumber(value) ? `${printed(value.toFixed(digits))} %` : DASH;
 }
 
 /** A share of one, as percent. */
@@ -29,7 +39,7 @@ export function share(value, digits = 0) {
 
 /** A ratio. */
 export function fixed(value, digits = 3) {
-  return isNumber(value) ? value.toFixed(digits) : DASH;
+  return isNumber(value) ? printed(value.toFixed(digits)) : DASH;
 }
 
 /** The time of a training step: 81.7 ms, 1.25 s. */
@@ -39,18 +49,26 @@ export function stepTime(seconds) {
   return `${value < 99.95 ? Number(value.toPrecision(3)) : Math.round(value)} ${unit}`;
 }
 
+/** With the minus of print, as worker/evidence/sentences.py has it: a hyphen is easily overlooked. */
+const printed = (text) => text.replaceAll("-", "\u2212");
+
 /** Four significant digits, with exponents only where zeros would hide the value. */
 export function number(value) {
-  if (!isNumber(value)) return DASH;
+  return isNumber(value) ? printed(digitsOf(value)) : DASH;
+}
+
+function digitsOf(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(2).replace("e+", "e");
   if (Number.isInteger(value) || size >= 1e4) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(4)));
 }
 
+/** A difference; what rounds to nothing has no minus, as in the sentences of the verdict. */
 export function signed(value, digits = 2) {
   if (!isNumber(value)) return DASH;
-  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(value).toFixed(digits)}`;
+  const text = value.toFixed(digits);
+  return Number(text) < 0 ? printed(text) : `+${text.replace("-", "")}`;
 }
 
 export function bytes(size) {
@@ -97,7 +115,7 @@ export function measured(value, unit) {
   if (value === null || value === undefined) return DASH;
   if (typeof value !== "number") return String(value);
   if (unit === "%") return percent(value);
-  if (unit === "s") return duration(value);
+  if (unit === "s") return trainingTime(value);
   if (unit === "ms") return stepTime(value / 1000);
   if (unit === "share") return share(value, 1);
   return unit ? `${number(value)} ${unit}` : number(value);

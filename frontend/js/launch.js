@@ -6,11 +6,11 @@ export const SET_BY_PAIR = ["sd", "seed"];
 
 export const KINDS = { one: "One run", pair: "Baseline + SD" };
 
-/** The body of `POST /runs` or `POST /comparisons`; a comparison has no tags and notes of its own. */
+/** The body of `POST /runs` or `POST /comparisons`; all runs of a comparison get its tags and notes. */
 export function launchBody({ kind, config, meta }) {
-  const name = meta.name.trim() || undefined;
-  if (kind === "pair") return { name, config: pairConfig(config), seeds: sentSeeds(meta.seeds), mode: meta.mode };
-  return { name, config, tags: tagsOf(meta.tags), notes: meta.notes.trim() };
+  const told = { name: meta.name.trim() || undefined, tags: tagsOf(meta.tags), notes: meta.notes.trim() };
+  if (kind !== "pair") return { ...told, config };
+  return { ...told, config: pairConfig(config), seeds: sentSeeds(meta.seeds), mode: meta.mode };
 }
 
 /** The body of `POST /runs/check`: of a pair the SD twin, since it can only have more to warn of. */

@@ -33,17 +33,38 @@ export function colourOf(run) {
   return HUES[place(run)];
 }
 
-/** Colours for runs that share a chart: their own, except where two would coincide. */
-export function distinctColours(runs) {
-  const colours = new Map();
+/** How lines of one colour are told apart, in pixels drawn and left out; `.swatch--dashed` shows the same. */
+const DASHES = ["solid", "7px,4px", "2px,3px", "10px,3px,2px,3px"];
+
+/**
+ * Lines for runs that share a chart, {colour, dash, pattern} by id: in their own colour, except where two would coincide.
+ * Each further dozen takes the next pattern; only after the last of those are two alike. `pattern` is its number.
+ */
+export function distinctLines(runs) {
+  const lines = new Map();
   const used = new Set();
   for (const run of runs) {
+    if (used.size === HUES.length) used.clear();
     let at = place(run);
-    while (used.has(at) && used.size < HUES.length) at = (at + 1) % HUES.length;
+    while (used.has(at)) at = (at + 1) % HUES.length;
     used.add(at);
-    colours.set(run.id, HUES[at]);
+    const pattern = Math.floor(lines.size / HUES.length) % DASHES.length;
+    lines.set(run.id, { colour: HUES[at], dash: DASHES[pattern], pattern });
   }
-  return colours;
+  return lines;
+}
+
+/** Up to so many runs have a colour each. */
+export const MOST_COLOURS = HUES.length;
+
+/** What is to be said of the lines of so many runs; nothing where each has a colour of its own. */
+export function sharedLines(count) {
+  if (count <= HUES.length) return "";
+  const telling =
+    count <= HUES.length * DASHES.length
+      ? `${count} runs share ${HUES.length} colours; dashes tell those of one colour apart.`
+      : `${count} runs share ${HUES.length} colours and ${DASHES.length} patterns of lines, so some look alike.`;
+  return `${telling} Point at a line to see its run.`;
 }
 
 /** For several curves of one run. */

@@ -58,7 +58,7 @@ export class Plots {
 
 /**
  * One chart in `node`. `draw(build)` asks for a redraw; `build()` is called when it happens and returns a figure
- * {curves: [{label, colour, x, values, raw}], xTitle, xKey, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
+ * {curves: [{label, colour, dash, x, values, raw}], isCrowded, xTitle, xKey, xFormat, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
  * The first new data are drawn at once, later ones at most five times a second, and none while nobody can see them.
  * After a paint that shows newer points, "resdrop:painted" is dispatched on the document for each of `newest`.
  */
@@ -189,12 +189,13 @@ function isZoomed(node) {
   return !(xaxis.autorange && yaxis.autorange);
 }
 
-function traces({ curves }) {
+function traces({ curves, isCrowded, xKey }) {
   const faint = curves.filter((curve) => curve.raw).map((curve) => trace(curve, curve.raw, { isFaint: true }));
-  return [...faint, ...curves.map((curve) => trace(curve, curve.values, { isFaint: false }))];
+  const told = { isFaint: false, place: isCrowded ? `${xKey} %{x}: ` : "" };
+  return [...faint, ...curves.map((curve) => trace(curve, curve.values, told))];
 }
 
-function trace(curve, values, { isFaint }) {
+function trace(curve, values, { isFaint, place }) {
   return {
     type: "scatter",
     mode: values.length < MARKERS_BELOW && !isFaint ? "lines+markers" : "lines",
@@ -202,27 +203,33 @@ function trace(curve, values, { isFaint }) {
     // Plotly compares data by reference unless told otherwise; the arrays grow in place, so it is given copies.
     x: curve.x.slice(),
     y: values.slice(),
-    line: { color: curve.colour, width: isFaint ? 1 : 1.8, simplify: true },
+    line: { color: curve.colour, dash: curve.dash, width: isFaint ? 1 : 1.8, simplify: true },
     marker: { size: 4.5, color: curve.colour },
     opacity: isFaint ? 0.28 : 1,
     hoverinfo: isFaint ? "skip" : undefined,
-    hovertemplate: isFaint ? undefined : "%{y:.4~g}",
+    customdata: curve.raw && !isFaint ? curve.raw.slice() : undefined,
+    hovertemplate: isFaint ? undefined : place + hoverOf(curve),
     connectgaps: false,
   };
 }
 
+/** Of a smoothed curve both values, by name: what is drawn is not what was reported. */
+const hoverOf = ({ raw }) => (raw ? "smoothed %{y:.4~g}, raw %{customdata:.4~g}" : "%{y:.4~g}");
+
 /** Plotly makes elements, links among them, of tags in a text; a name that people gave to a run is shown as it is. */
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
-function layout({ xTitle, xKey, yTitle, isLog, rangeMode }, { width, height }) {
+function layout({ xTitle, xKey, xFormat, yTitle, isLog, isCrowded, rangeMode }, { width, height }) {
   const theme = chartTheme();
   return {
     ...theme.layout,
+    // All runs at one place are a list that nobody reads where they are many: then the line that is pointed at is named.
+    hovermode: isCrowded ? "closest" : theme.layout.hovermode,
     width,
     height,
     // Constant, so that a zoom survives every redraw; an axis that means something else starts anew.
     uirevision: "constant",
-    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, uirevision: xKey },
+    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, hoverformat: xFormat, uirevision: xKey },
     yaxis: {
       ...theme.axis,
       title: yTitle ? { ...theme.axisTitle, text: yTitle } : undefined,

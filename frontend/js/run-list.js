@@ -1,4 +1,4 @@
-import { ARM_NAMES, done } from "./run-words.js";
+import { done } from "./run-words.js";
 
 const bestOf = (run) => run.best?.["val/top1"] ?? -1;
 
@@ -30,12 +30,6 @@ export function sorted(runs, sort) {
     const by = order(key(one), key(other)) * (isFalling ? -1 : 1);
     return by || order(other.created_at, one.created_at) || order(one.id, other.id);
   });
-}
-
-/** What tells a run from the others it is shown with: within one comparison its arm and seed, else its name. */
-export function labelOf(run, others) {
-  const isPaired = run.arm && others.every((other) => other.comparison_id === run.comparison_id);
-  return isPaired ? `${ARM_NAMES[run.arm] ?? run.arm} · seed ${run.config.seed}` : run.name;
 }
 
 /** "ResNet-20 · digits · SD pL 0.5" */

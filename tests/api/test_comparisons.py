@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import redis
+from sqlalchemy import null, update
 
+from backend.db.tables import Comparison
 from tests.api.house import QUICK, House, on_both, wait_until
 from worker.contract.names import TRAIN_QUEUE, run_key
 from worker.contract.rings import read_ring
@@ -50,9 +52,43 @@ def test_twins_differ_in_nothing_but_stochastic_depth(house: House) -> None:
     assert (baseline["arm"], baseline["comparison_id"]) == ("baseline", made["id"])
 
 
+def test_all_of_its_runs_get_the_tags_and_the_notes(house: House) -> None:
+    told = {"tags": ["paper", "digits", "Paper"], "notes": "does it help?\nI think so"}
+    made = launch(house, seeds=[0, 1], **told)
+    runs = [house.api.run(run["id"]) for run in made["runs"]]
+    assert [(run["tags"], run["notes"]) for run in runs] == [(["paper", "digits"], told["notes"])] * 4
+    alone = launch(house)["runs"][0]["id"]
+    assert (house.api.run(alone)["tags"], house.api.run(alone)["notes"]) == ([], "")
+
+
+def test_tags_and_notes_are_refused_as_those_of_a_run(house: House) -> None:
+    refused = {"config": QUICK, "tags": ["a,b"], "notes": "n" * 20_001}
+    errors = house.api.post("/comparisons", refused, status=422)["errors"]
+    assert {field.split(".")[0] for field in errors} == {"tags", "notes"}
+    assert errors == house.api.post("/runs", refused, status=422)["errors"]
+
+
 def test_seeds_may_be_named_by_ranges(house: House) -> None:
     for seeds in ("0-1, 3", ["0-1", 3]):
         assert [run["seed"] for run in launch(house, seeds=seeds)["runs"]] == [0, 0, 1, 1, 3, 3]
+
+
+def test_runs_that_were_deleted_are_named(house: House) -> None:
+    made = launch(house, seeds=[7, 0, 3])
+    assert made["deleted"] == []
+    for index in (1, 2, 3):
+        house.client.delete(f"/api/v1/runs/{made['runs'][index]['id']}").raise_for_status()
+    gone = [{"seed": 7, "arm": "sd"}, {"seed": 0, "arm": "baseline"}, {"seed": 0, "arm": "sd"}]
+    assert house.api.get(f"/comparisons/{made['id']}")["deleted"] == gone
+
+
+def test_of_an_older_comparison_those_are_named_whose_twin_is_left(house: House) -> None:
+    made = launch(house, seeds=[7, 0])
+    with house.database.write() as session:
+        session.execute(update(Comparison).where(Comparison.id == made["id"]).values(seeds=null()))
+    for index in (1, 2, 3):
+        house.client.delete(f"/api/v1/runs/{made['runs'][index]['id']}").raise_for_status()
+    assert house.api.get(f"/comparisons/{made['id']}")["deleted"] == [{"seed": 7, "arm": "sd"}]
 
 
 def test_sequential_runs_wait_for_each_other(house: House) -> None:

@@ -60,6 +60,13 @@ class TestArms:
         assert made["runs"][1]["name"] == "three · pL 0.8 · seed 4"
         assert made == house.api.get(f"/comparisons/{made['id']}")
 
+    def test_tags_and_notes_are_each_runs_and_those_of_further_seeds(self, house: House) -> None:
+        made = launch(house, tags=["one", "two"], notes="why", seeds=[0], plan=SEQUENTIAL, mode="parallel")
+        finish(house, made, {"baseline": 90, "sd": 91}, seed=0)
+        for run_id in [*(run["id"] for run in made["runs"]), *go_on(house)]:
+            run = house.api.run(run_id)
+            assert (run["tags"], run["notes"]) == (["one", "two"], "why")
+
     def test_without_arms_they_are_a_baseline_and_its_twin(self, house: House) -> None:
         made = launch(house)
         assert [(arm["name"], arm["settings"]) for arm in made["arms"]] == [

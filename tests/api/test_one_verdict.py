@@ -46,11 +46,11 @@ def test_three_pairs_that_differ_in_sign_cannot_tell_wherever_one_looks(
     verdict = comparison["verdict"]
     assert verdict["headline"] == (
         "These 3 seeds cannot tell stochastic depth from the baseline: a difference of +0.27 points "
-        "(95 % interval -1.35 to +1.88)."
+        "(95 % interval −1.35 to +1.88)."
     )
     assert (verdict["last_top1"]["low"], verdict["last_top1"]["high"]) == pytest.approx((-1.3496, 1.8830), abs=1e-3)
     for place, text in everywhere(house, comparison, capsys).items():
-        assert "+0.27 points (95 % interval -1.35 to +1.88, 3 seeds)" in text, place
+        assert "+0.27 points (95 % interval −1.35 to +1.88, 3 seeds)" in text, place
         for sentence in (verdict["headline"], verdict["time_sentence"], *verdict["sentences"]):
             assert sentence in text, place
         assert "more top-1" not in text, place

@@ -96,6 +96,12 @@ class TestWhatItTells:
         for tile in verdict["tiles"]:
             assert {tile["title"], tile["value"], tile["remark"]} <= set(text.splitlines())
 
+    def test_a_minus_is_that_of_print(self, house: House) -> None:
+        text = report(house, finished(house, seeds=[3, 4])).text
+        assert "−0.50" in text.splitlines()
+        assert "SD − baseline: −0.50 points" in text
+        assert not re.search(r"(?<![\w-])-\d| - ", text)
+
     def test_every_run_has_its_row(self, house: House) -> None:
         made = finished(house, seeds=[3, 4])
         texts = report(house, made).texts

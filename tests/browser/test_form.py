@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.support.many_runs import Made, insert_runs
 from tests.support.service import Service
 from tests.support.validation import assert_in_own_words
 
@@ -182,9 +183,9 @@ def test_no_setting_typed_wrongly_is_told_of_in_pydantics_words(page: Page) -> N
 @pytest.mark.parametrize("kind", ["one", "pair"])
 def test_a_preset_keeps_what_was_typed_beside_the_settings(page: Page, kind: str) -> None:
     open_form(page, f"?kind={kind}")
-    typed = (
-        {"name": "my own", "tags": "a, b", "notes": "to find out"} if kind == "one" else {"name": "x", "seeds": "0-2"}
-    )
+    typed = {"name": "my own", "tags": "a, b", "notes": "to find out"}
+    if kind == "pair":
+        typed["seeds"] = "0-2"
     for name, text in typed.items():
         fill(page, name, text)
     page.get_by_test_id("preset-imagenet-resnet50").check(force=True)
@@ -231,3 +232,35 @@ def test_a_seed_that_a_pair_does_not_use_does_not_stand_in_its_way(page: Page, s
     expect(page).to_have_url(re.compile("/comparisons/c_"))
     seeds = [run["config"]["seed"] for run in service.api.get("/runs").json()["items"][:2]]
     assert seeds == [0, 0]
+
+
+def test_what_was_typed_for_one_run_is_told_of_all_runs_of_a_pair(page: Page, service: Service) -> None:
+    open_form(page)
+    told = {"name": "kept", "tags": "first, of a pair", "notes": "does it help?"}
+    for name, text in told.items():
+        fill(page, name, text)
+    page.get_by_test_id("kind-pair").check(force=True)
+    for name, text in told.items():
+        expect(page.get_by_test_id(f"field-{name}")).to_have_value(text)
+        expect(page.get_by_test_id(f"field-{name}")).to_be_visible()
+    page.get_by_test_id("launch").click()
+    expect(page.get_by_test_id("comparison-name")).to_have_text("kept")
+    (made, *_) = service.api.get("/comparisons").json()["items"]
+    for run in (service.run(run["id"]) for run in made["runs"]):
+        assert (run["tags"], run["notes"]) == (["first", "of a pair"], "does it help?")
+
+
+@pytest.mark.parametrize("kind", ["", "&kind=pair"])
+def test_a_copy_of_a_run_that_is_gone_says_so_and_offers_an_empty_form(page: Page, service: Service, kind: str) -> None:
+    (origin,) = insert_runs(service.home, [Made(name="to copy", age=1)])
+    open_form(page, f"?clone={origin}")
+    expect(page.get_by_test_id("field-name")).to_have_value("to copy copy")
+    assert service.api.delete(f"/runs/{origin}").status_code == 204
+    page.goto(f"/new?clone={origin}{kind}")
+    expect(page.get_by_test_id("missing")).to_contain_text(f"The run {origin}, of which this was to be a copy,")
+    expect(page.get_by_test_id("missing")).to_contain_text("deleted")
+    expect(page.get_by_text("Try again")).to_have_count(0)
+    page.get_by_test_id("empty-form").click()
+    expect(page.get_by_test_id("field-dataset")).to_be_visible()
+    expect(page.get_by_test_id("field-name")).to_have_value("")
+    expect(page).not_to_have_url(re.compile("clone"))

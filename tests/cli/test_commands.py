@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.run_text import say_runs
 from backend.client import Client, Refused, Unreachable
 from tests.cli.running import RunningUp, command_line
 
@@ -140,7 +141,8 @@ def test_a_sequential_plan_says_how_far_it_is(service: RunningUp) -> None:
 
 
 def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:
-    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3, 5-6", "--name", "two seeds")
+    told = ("--name", "two seeds", "--tag", "told", "--notes", "by hand")
+    done = resdrop(service, "comparisons", "create", "--preset", "demo", "--seeds", "3, 5-6", *told)
     assert done.returncode == 0, done.stderr
     comparison_id = done.stdout.split()[0]
     shown = json.loads(resdrop(service, "comparisons", "show", "--json", comparison_id).stdout)
@@ -153,6 +155,8 @@ def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -
         (6, "sd"),
     ]
     assert comparison_id in resdrop(service, "comparisons", "list").stdout
+    tagged = json.loads(resdrop(service, "runs", "list", "--tag", "told", "--json").stdout)
+    assert [run["notes"] for run in tagged] == ["by hand"] * 6
 
 
 def test_a_comparison_is_written_to_a_page(service: RunningUp, tmp_path: Path) -> None:
@@ -226,3 +230,9 @@ def test_what_makes_the_pairs_cannot_be_set(service: RunningUp, typed: list[str]
     done = resdrop(service, "comparisons", "create", "--preset", "demo", *typed)
     assert done.returncode == 1
     assert f"{typed[0]} is set by the comparison itself" in done.stderr
+
+
+def test_a_table_of_runs_keeps_both_ends_of_a_long_name(capsys: pytest.CaptureFixture[str]) -> None:
+    run = {"id": "r_1", "name": f"{'a long campaign ' * 4}· baseline · seed 7", "status": "queued", "created_at": None}
+    say_runs([run])
+    assert "a long campaign …baseline · seed 7  queued" in capsys.readouterr().out

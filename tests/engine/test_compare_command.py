@@ -162,7 +162,7 @@ def test_a_killed_run_is_reported_and_the_rest_goes_on(tmp_path: Path, undisturb
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 1
     assert "seed-4/baseline failed: ended by SIGKILL" in said
-    assert "val/top1 after the last epoch, SD - baseline" in said
+    assert "val/top1 after the last epoch, SD − baseline" in said
     assert [row["status"] for row in table(tmp_path)] == ["failed", "completed", "completed", "completed"]
     # One seed is left to be compared.
     assert "one seed: no interval is available" in said

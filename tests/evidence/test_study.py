@@ -215,7 +215,7 @@ class TestWords:
         verdict = decide(study([0.3, -0.4, 0.9]), FIXED)
         assert verdict.headline == (
             "These 3 seeds cannot tell stochastic depth from the baseline: a difference of +0.27 points "
-            "(95 % interval -1.35 to +1.88)."
+            "(95 % interval −1.35 to +1.88)."
         )
         assert verdict.reason == (
             "Student's paired t-test has p = 0.55. An effect as large as the mean is found with 49 seeds in 80 % of "
@@ -247,7 +247,7 @@ class TestWords:
 
     @pytest.mark.parametrize(
         ("scale", "digits"),
-        [(1e-8, "+1.08e-08"), (1e-3, "+0.00108"), (1.0, "+1.07"), (1e3, "+1075"), (1e9, "+1.08e+09")],
+        [(1e-8, "+1.08e−08"), (1e-3, "+0.00108"), (1.0, "+1.07"), (1e3, "+1075"), (1e9, "+1.08e+09")],
     )
     def test_digits_suit_the_spread(self, scale: float, digits: str) -> None:
         told = (*results("a", [0.0] * 4), *results("b", [scale * value for value in (1.0, 1.4, 0.7, 1.2)]))

@@ -9,7 +9,7 @@ import pytest
 from worker.evidence.distribution import Quartiles
 from worker.evidence.figures import Machine
 from worker.evidence.pairs import CompletedRun
-from worker.evidence.sentences import step_text
+from worker.evidence.sentences import number, step_text
 from worker.evidence.verdict import Verdict, verdict_of
 
 NOTHING = "No seed has ended with a value of every arm, so stochastic depth cannot be compared with the baseline."
@@ -37,15 +37,15 @@ def test_three_seeds_that_differ_in_sign_cannot_tell() -> None:
     verdict = of(0.3, -0.4, 0.9)
     assert verdict.headline == (
         "These 3 seeds cannot tell stochastic depth from the baseline: a difference of +0.27 points "
-        "(95 % interval -1.35 to +1.88)."
+        "(95 % interval −1.35 to +1.88)."
     )
     assert verdict.sentences[0] == (
-        "val/top1 after the last epoch, SD - baseline: +0.27 points (95 % interval -1.35 to +1.88, 3 seeds)"
+        "val/top1 after the last epoch, SD − baseline: +0.27 points (95 % interval −1.35 to +1.88, 3 seeds)"
     )
     assert verdict.mean_difference == pytest.approx(0.8 / 3)
     assert (verdict.tiles[0].value, verdict.tiles[0].remark) == (
         "+0.27 points",
-        "95 % interval -1.35 to +1.88, 3 seeds",
+        "95 % interval −1.35 to +1.88, 3 seeds",
     )
 
 
@@ -54,7 +54,7 @@ def test_one_seed_never_claims_anything(difference: float) -> None:
     verdict = of(difference)
     assert verdict.headline == (
         "One seed cannot tell stochastic depth from the baseline; it takes two or more. "
-        f"It shows a difference of {difference:+.2f} points."
+        f"It shows a difference of {number(difference, '+.2f')} points."
     )
     assert verdict.sentences[0].endswith(" points (one seed: no interval is available)")
 

@@ -30,6 +30,24 @@ def test_durations_read_as_a_person_says_them(run: Run, seconds: float, shown: s
     assert run("format", "(m, seconds) => m.duration(seconds)", seconds) == shown
 
 
+@pytest.mark.parametrize(
+    ("call", "value", "shown"),
+    [
+        ("signed", -1.346, "−1.35"),
+        ("signed", 0.27, "+0.27"),
+        ("signed", 0, "+0.00"),
+        ("signed", -0.001, "+0.00"),
+        ("number", -0.53211, "−0.5321"),
+        ("number", -12000, "−12,000"),
+        ("number", 0.000012, "1.20e−5"),
+        ("percent", -0.5, "−0.50 %"),
+        ("fixed", -0.5, "−0.500"),
+    ],
+)
+def test_a_minus_is_that_of_print(run: Run, call: str, value: float, shown: str) -> None:
+    assert run("format", "(m, [call, value]) => m[call](value)", [call, value]) == shown
+
+
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_what_is_not_there_is_a_dash(run: Run, value: float | None) -> None:
     assert run("format", "(m, value) => [m.percent(value), m.duration(value), m.number(value)]", value) == ["–"] * 3
@@ -65,7 +83,35 @@ def test_a_pair_has_two_colours_that_are_the_same_everywhere(run: Run) -> None:
 
 def test_runs_that_share_a_chart_have_different_colours(run: Run) -> None:
     runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(12)]
-    assert len(set(run("palette", "(m, runs) => [...m.distinctColours(runs).values()]", runs))) == 12
+    assert (
+        len(set(run("palette", "(m, runs) => [...m.distinctLines(runs).values()].map(({ colour }) => colour)", runs)))
+        == 12
+    )
+
+
+@pytest.mark.parametrize(("count", "distinct"), [(13, 13), (36, 36), (48, 48), (100, 48)])
+def test_lines_of_one_colour_are_told_apart_by_their_dashes(run: Run, count: int, distinct: int) -> None:
+    runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(count)]
+    lines = run("palette", "(m, runs) => [...m.distinctLines(runs).values()]", runs)
+    assert len({(line["colour"], line["dash"]) for line in lines}) == distinct
+    assert len({line["colour"] for line in lines}) == 12
+    assert [line["pattern"] for line in lines[:25]] == [0] * 12 + [1] * (min(count, 24) - 12) + [2] * (count > 24)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (12, ""),
+        (13, "13 runs share 12 colours; dashes tell those of one colour apart. Point at a line to see its run."),
+        (48, "48 runs share 12 colours; dashes tell those of one colour apart. Point at a line to see its run."),
+        (
+            100,
+            "100 runs share 12 colours and 4 patterns of lines, so some look alike. Point at a line to see its run.",
+        ),
+    ],
+)
+def test_that_colours_are_shared_is_said(run: Run, count: int, said: str) -> None:
+    assert run("palette", "(m, count) => m.sharedLines(count)", count) == said
 
 
 def listed(name: str, **more: object) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
 
 def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
     verdict, text = shown(run, pair(0, 0.3), pair(1, -0.4), pair(2, 0.9))
-    assert "(95 % interval -1.35 to +1.88)" in verdict["headline"]
+    assert "(95 % interval −1.35 to +1.88)" in verdict["headline"]
     for sentence in (verdict["headline"], verdict["time_sentence"], *verdict["sentences"]):
         assert sentence in text
     for tile in verdict["tiles"]:
@@ -35,6 +36,13 @@ def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
             assert part in text
     assert "more top-1" not in text
     assert "80 ms" in text
+
+
+def test_a_difference_has_one_sign_in_sentences_tiles_and_table(run: Run) -> None:
+    _, text = shown(run, pair(0, -0.3), pair(1, -0.4), pair(2, -0.9))
+    assert text.count("−0.53 points") == 4
+    assert [sign + "0.40" in text.split() for sign in "−-"] == [True, False]
+    assert not re.search(r"(?<!\w)-\d| - ", text)
 
 
 def test_a_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
@@ -69,7 +77,7 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
         "charts",
         f"""(m, [metric, value, results]) => {{
           const has = (chart) => chart.metric === metric || chart.metrics?.some(([name]) => name === metric);
-          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }});
+          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }}, {{ smoothing: 0 }});
         }}""",
         [metric, value, RESULTS],
     )
@@ -77,8 +85,23 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
 
 
 def test_the_legend_of_an_unknown_metric_says_that_it_is_the_last_value(run: Run) -> None:
-    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {})")
+    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {}, {smoothing: 0})")
     assert text == "last 0.5"
+
+
+@pytest.mark.parametrize(
+    ("chart", "told"), [("loss", "raw 0.5"), ("lr", "0.5"), ("throughput", "median 154"), ("gpu", "last raw 0.5")]
+)
+def test_beside_a_smoothed_curve_the_legend_says_that_its_value_is_not(run: Run, chart: str, told: str) -> None:
+    text = run(
+        "charts",
+        """(m, [key, results]) => {
+          const chart = [...m.CHARTS, ...m.otherCharts(["gpu"])].find((one) => one.key === key);
+          return m.told({ values: [1, 0.5] }, chart, { results }, { smoothing: 0.6 });
+        }""",
+        [chart, RESULTS],
+    )
+    assert text == told
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,10 @@ def test_without_a_value_it_says_so() -> None:
     drawn = chart("nothing", [Curve("run", "sd", xs=[0.0], values=[None])], x_title="epoch")
     assert "Nothing was measured." in drawn
     assert "<svg" not in drawn
+
+
+def test_a_minus_is_that_of_print() -> None:
+    drawn = chart("t", [Curve("run", "sd", [0.0, 1.0], [-2.0, -1.0])], x_title="epoch")
+    assert ">−1.4<" in drawn
+    assert "run −1" in drawn
+    assert ">-" not in drawn

@@ -91,3 +91,14 @@ def insert_comparison(home: Path, *, name: str, seeds: str, points: int = 0) -> 
             return comparison.id, [run.id for run in runs]
     finally:
         database.close()
+
+
+def set_columns(home: Path, run_id: str, **values: Any) -> None:
+    """Makes of a run that is over what a test needs."""
+    database = Database(f"sqlite:///{home / 'resdrop.db'}")
+    try:
+        with database.write() as session:
+            change = note_change(session, "run", run_id)
+            session.execute(update(Run).where(Run.id == run_id).values(**values, change=change))
+    finally:
+        database.close()

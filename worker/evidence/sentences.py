@@ -10,6 +10,10 @@ from worker.evidence.distribution import Quartiles
 from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import Effects, Pair
 
+#: The sign of print, as wide as a digit's plus: a hyphen is easily overlooked. JSON's numbers and CSV have their own.
+MINUS = "\N{MINUS SIGN}"
+_DIFFERENCE = f"SD {MINUS} baseline"
+
 
 class Figure(BaseModel):
     """One number of the verdict as text, with what it is and a remark on how far it is to be trusted."""
@@ -24,9 +28,9 @@ class Figure(BaseModel):
 def sentences(effects: Effects) -> list[str]:
     """Each difference with its interval, stochastic depth less baseline, and what was saved of the compute."""
     told = [
-        ("val/top1 after the last epoch, SD - baseline", effects.last_top1, "+.2f", " points"),
-        ("best val/top1, SD - baseline", effects.best_top1, "+.2f", " points"),
-        ("val/loss after the last epoch, SD - baseline", effects.last_loss, "+.4f", ""),
+        (f"val/top1 after the last epoch, {_DIFFERENCE}", effects.last_top1, "+.2f", " points"),
+        (f"best val/top1, {_DIFFERENCE}", effects.best_top1, "+.2f", " points"),
+        (f"val/loss after the last epoch, {_DIFFERENCE}", effects.last_loss, "+.4f", ""),
         ("compute saved", effects.compute_saved, ".1f", " %"),
         ("median step, SD / baseline", effects.time_ratio, ".3f", ""),
     ]
@@ -34,7 +38,7 @@ def sentences(effects: Effects) -> list[str]:
 
 
 def with_interval(value: MeanEstimate, form: str, unit: str) -> str:
-    """ "+0.27 points (95 % interval -1.35 to +1.88, 3 seeds)"; `form` formats one number."""
+    """ "+0.27 points (95 % interval −1.35 to +1.88, 3 seeds)"; `form` formats one number."""
     return f"{number(value.mean, form)}{unit} ({interval(value, form)})"
 
 
@@ -58,7 +62,8 @@ def time_sentence(pairs: Sequence[Pair], effects: Effects, *, reference: str = "
 def tiles(effects: Effects) -> list[Figure]:
     shown = []
     if (top1 := effects.last_top1) is not None:
-        shown.append(Figure(title="Last val/top1, SD - baseline", value=_points(top1), remark=interval(top1, "+.2f")))
+        title, remark = f"Last val/top1, {_DIFFERENCE}", interval(top1, "+.2f")
+        shown.append(Figure(title=title, value=_points(top1), remark=remark))
     if (ratio := effects.time_ratio) is not None:
         title, value = "Median step, SD / baseline", f"{ratio.mean:.2f}"
         shown.append(Figure(title=title, value=value, remark=_bound(effects)))
@@ -76,9 +81,14 @@ def _bound(effects: Effects) -> str:
 
 
 def number(value: float, form: str) -> str:
-    """Without the sign of a zero."""
+    """Without the sign of a zero, and with that of print."""
     text = format(value, form)
-    return format(0.0, form) if float(text) == 0 else text
+    return printed(format(0.0, form) if float(text) == 0 else text)
+
+
+def printed(text: str) -> str:
+    """A number's text as people read it."""
+    return text.replace("-", MINUS)
 
 
 def step_text(step: Quartiles | None, *, with_quartiles: bool = True) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from worker.contract.plan import Question, Rule, Stopping
 from worker.contract.text import shown
 from worker.evidence.contrast import Interval
+from worker.evidence.sentences import number
 from worker.evidence.study_verdict import Contrast, StudyVerdict
 from worker.evidence.study_words import number_form, p_text
 
@@ -61,7 +62,7 @@ def _interval(of: Interval | Contrast, form: str) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    return NOT_KNOWN if value is None else format(value, form)
+    return NOT_KNOWN if value is None else number(value, form)
 
 
 def _table(rows: Iterator[Sequence[str]]) -> list[str]:

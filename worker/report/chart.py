@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from worker.evidence.sentences import printed
 from worker.report.markup import Markup, element
 
 # Small, so that letters keep their size where the chart has the width of a phone.
@@ -89,13 +90,13 @@ def _grid(x: Scale, y: Scale) -> list[Markup]:
     parts = []
     for tick in ticks(y.low, y.high):
         parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y(tick), y2=y(tick), class_="grid"))
-        parts.append(element("text", f"{tick:.6g}", x=LEFT - 6, y=y(tick), dy="0.32em", class_="end"))
+        parts.append(element("text", printed(f"{tick:.6g}"), x=LEFT - 6, y=y(tick), dy="0.32em", class_="end"))
     for tick in ticks(x.low, x.high):
-        parts.append(element("text", f"{tick:.6g}", x=x(tick), y=HEIGHT - BOTTOM + 16, class_="middle"))
+        parts.append(element("text", printed(f"{tick:.6g}"), x=x(tick), y=HEIGHT - BOTTOM + 16, class_="middle"))
     return parts
 
 
 def _said(title: str, curves: Sequence[Curve]) -> str:
     """For who cannot see it: where each curve ends."""
     ends = [(curve.name, [value for value in curve.values if value is not None][-1]) for curve in curves]
-    return f"{title}; last values: " + ", ".join(f"{name} {end:.4g}" for name, end in ends)
+    return f"{title}; last values: " + ", ".join(f"{name} {printed(f'{end:.4g}')}" for name, end in ends)

@@ -23,6 +23,7 @@ html { -webkit-text-size-adjust: 100%; }
 body {
   max-width: 1120px; margin: 0 auto; padding: 32px 20px 48px; background: var(--bg); color: var(--text);
   font: 15px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+  font-variant-numeric: tabular-nums;
 }
 h1, h2, h3, p, figure, dl, dd, ul { margin: 0; }
 ul { padding-left: 20px; }
@@ -38,10 +39,10 @@ small { font-size: 12.5px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin: 16px 0; }
 .tiles div { padding: 12px 14px; border: 1px solid var(--line); border-radius: 8px; }
 .tiles dt { color: var(--muted); font-size: 13px; }
-.tiles dd { font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums; }
+.tiles dd { font-size: 22px; font-weight: 600; }
 .tiles dd small { display: block; font-weight: 400; }
 .scroller { overflow-x: auto; margin: 14px 0; }
-table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th, td { padding: 7px 14px 7px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: baseline; }
 th { font-weight: 500; white-space: nowrap; }
 td { white-space: nowrap; }

@@ -1,4 +1,5 @@
 import { element, fill, html, refs, setAttribute, setText } from "../html.js";
+import { swatch } from "./swatch.js";
 
 const card = ({ key, title }) => html`
   <figure class="chart" data-testid="chart-${key}" aria-labelledby="chart-${key}-title">
@@ -12,13 +13,13 @@ const card = ({ key, title }) => html`
     <p class="chart__empty" data-ref="empty">No points yet</p>
   </figure>`;
 
-const entry = ({ label, colour }) => html`
-  <li title="${label}"><span class="swatch swatch--line" style="background:${colour}"></span><span>${label}</span>
+const entry = ({ label, title, colour, pattern }) => html`
+  <li title="${title ?? label}">${swatch({ colour, pattern }, "swatch--line")}<span>${label}</span>
     <span class="legend__value"></span></li>`;
 
 /**
  * One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes
- * [{label, colour, value}].
+ * [{label, title, colour, pattern, value}].
  */
 export function createChartCard({ key, title, isCompact }, { plots, signal }) {
   const node = element(card({ key, title }));
@@ -34,7 +35,7 @@ export function createChartCard({ key, title, isCompact }, { plots, signal }) {
   reset.addEventListener("click", () => chart.resetZoom());
 
   function showLegend(entries) {
-    const drawn = JSON.stringify(entries.map(({ label, colour }) => [label, colour]));
+    const drawn = JSON.stringify(entries.map(({ label, title, colour, pattern }) => [label, title, colour, pattern]));
     if (drawn !== shown) fill(legend, html`${entries.map(entry)}`);
     shown = drawn;
     entries.forEach(({ value }, index) => setText(legend.children[index].lastElementChild, value));

@@ -1,11 +1,11 @@
 import { AXES } from "../curves.js";
 import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
-import { labelOf } from "../run-list.js";
+import { MOST_COLOURS } from "../palette.js";
 import { createChartCard } from "./chart-card.js";
 
 /**
- * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, colour}] of the runs to draw,
+ * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, line, label}] of the runs to draw,
  * `stores` their CurveStores.
  */
 export function createCompareCharts({ members, stores, view, app }) {
@@ -14,9 +14,10 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   const drawn = (chart) =>
     members()
-      .map(({ run, colour }) => ({
+      .map(({ run, line, label }) => ({
         run,
-        colour,
+        line,
+        label,
         store: stores.get(run.id),
         series: stores.get(run.id)?.series.get(chart.metric),
       }))
@@ -35,13 +36,11 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   function showLegend(chart, present = drawn(chart)) {
     cards.get(chart.key)?.showLegend(
-      present.map(({ run, colour, series }) => ({
-        label: labelOf(
-          run,
-          members().map((one) => one.run),
-        ),
-        colour,
-        value: told(series, chart, run),
+      present.map(({ run, line, label, series }) => ({
+        label,
+        title: run.name,
+        ...line,
+        value: told(series, chart, run, view),
       })),
     );
   }
@@ -63,19 +62,17 @@ function figure({ present, view, chart }) {
   );
   return {
     ...axis,
-    curves: ready.map(({ run, colour, series }) =>
+    curves: ready.map(({ line, label, series }) =>
       curve({
-        label: labelOf(
-          run,
-          ready.map((one) => one.run),
-        ),
-        colour,
+        label,
+        ...line,
         series,
         view,
         chart,
         scale: axis.scale,
       }),
     ),
+    isCrowded: ready.length > MOST_COLOURS,
     yTitle: chart.yTitle,
     rangeMode: chart.rangeMode,
     isLog: Boolean(chart.hasLog && view.isLog),

@@ -1,18 +1,18 @@
-import { measured, setting } from "../format.js";
+import { epochs, measured, setting } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
-import { labelOf } from "../run-list.js";
+import { labelsOf } from "../run-names.js";
+import { swatch } from "./swatch.js";
 
-const runHeading = (colours, runs) => (run) => html`
-  <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}"><span class="swatch" aria-hidden="true"
-    style="background:${colours.get(run.id)}"></span>${labelOf(run, runs)}</a></th>`;
+const runHeading = (lines, labels) => (run) => html`
+  <th scope="col"><a href="${paths.run(run.id)}" title="${run.name}">${swatch(lines.get(run.id))}${labels.get(run.id)}</a></th>`;
 
-function matrix({ label, runs, colours, rows, testid }) {
+function matrix({ label, runs, lines, rows, testid }) {
   return html`
     <div class="scroller" tabindex="0" role="group" aria-label="${label}"><table class="matrix" data-testid="${testid}">
       <thead><tr><th scope="col"><span class="visually-hidden">${label}</span></th>
-        ${runs.map(runHeading(colours, runs))}</tr></thead>
+        ${runs.map(runHeading(lines, labelsOf(runs)))}</tr></thead>
       <tbody>${rows}</tbody></table></div>`;
 }
 
@@ -25,12 +25,14 @@ function bestOf({ values, better }) {
   return new Set(known.filter(([, value]) => value === best).map(([id]) => id));
 }
 
+const shown = ({ name, unit }, value) => (name === "epoch" ? epochs(value) : measured(value, unit));
+
 const resultRow = (runs) => (result) => {
   const best = bestOf(result);
   const mark = result.better === "higher" ? "highest" : "lowest";
   return html`<tr><th scope="row">${result.label}</th>${runs.map(
     ({ id }) => html`
-    <td class="${best.has(id) ? "matrix__best" : ""}">${measured(result.values[id], result.unit)}${
+    <td class="${best.has(id) ? "matrix__best" : ""}">${shown(result, result.values[id])}${
       best.has(id)
         ? html`<span class="matrix__mark">${icon("check")}<span class="visually-hidden">${mark}</span></span>`
         : ""
@@ -38,8 +40,8 @@ const resultRow = (runs) => (result) => {
   )}</tr>`;
 };
 
-export function resultsTable({ runs, results }, colours) {
-  return matrix({ label: "Results", runs, colours, rows: results.map(resultRow(runs)), testid: "results" });
+export function resultsTable({ runs, results }, lines) {
+  return matrix({ label: "Results", runs, lines, rows: results.map(resultRow(runs)), testid: "results" });
 }
 
 const differenceRow =
@@ -48,12 +50,12 @@ const differenceRow =
   <tr><th scope="row" title="${field}">${label}</th>
     ${runs.map(({ id }) => html`<td>${setting(values[id])}</td>`)}</tr>`;
 
-export function differencesTable({ runs, differences }, colours) {
+export function differencesTable({ runs, differences }, lines) {
   if (!differences.length) return html`<p class="hint">These runs have the same settings.</p>`;
   return matrix({
     label: "Settings that differ",
     runs,
-    colours,
+    lines,
     rows: differences.map(differenceRow(runs)),
     testid: "differences",
   });

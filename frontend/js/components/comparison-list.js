@@ -2,17 +2,23 @@ import { onceReachable } from "../again.js";
 import { ago } from "../format.js";
 import { element, fill, fragment, html, refs } from "../html.js";
 import { paths } from "../router.js";
-import { armChip, statusChip } from "./status-chip.js";
+import { pairLabel } from "../run-names.js";
+import { statusChip } from "./status-chip.js";
 
 const SHOWN_RUNS = 6;
 
 const member = (run) =>
-  html`<li><a href="${paths.run(run.id)}">${run.name}</a>${armChip(run.arm)}${statusChip(run.status)}</li>`;
+  html`<li><a href="${paths.run(run.id)}" title="${run.name}">${pairLabel(run.arm, run.seed)}</a>${statusChip(run.status)}</li>`;
+
+function countOf({ runs, deleted }) {
+  const count = `${runs.length} run${runs.length === 1 ? "" : "s"}`;
+  return deleted?.length ? `${count}, ${deleted.length} deleted` : count;
+}
 
 const card = (comparison) => html`
   <li class="panel comparison-card" data-testid="comparison-card"><h3><a
     href="${paths.comparison(comparison.id)}">${comparison.name}</a></h3>
-    <p class="hint">${comparison.runs.length} runs · ${comparison.mode} · ${ago(comparison.created_at)}</p>
+    <p class="hint">${countOf(comparison)} · ${comparison.mode} · ${ago(comparison.created_at)}</p>
     <ul>${comparison.runs.slice(0, SHOWN_RUNS).map(member)}</ul></li>`;
 
 const list = () => html`

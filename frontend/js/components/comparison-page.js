@@ -4,6 +4,7 @@ import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
+import { pairLabel } from "../run-names.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
 import { actOnMany } from "./run-actions.js";
@@ -14,6 +15,16 @@ const BUTTONS = [
   ["resume", "Resume all"],
   ["stop", "Stop all"],
 ];
+
+/** What the comparison was launched with and has no more; nothing where all of it is there. */
+function deletedRuns(deleted) {
+  if (!deleted?.length) return "";
+  const named = deleted.map(({ arm, seed }) => html`<li>${pairLabel(arm, seed)} (deleted)</li>`);
+  return html`
+    <div class="callout callout--info" data-testid="deleted-runs">${icon("info")}<div>${
+      deleted.length === 1 ? "A run" : `${deleted.length} runs`
+    } of this comparison can no longer be shown:<ul class="deleted-runs">${named}</ul></div></div>`;
+}
 
 const page = (comparison) => html`
   <div class="page page--wide">
@@ -32,6 +43,7 @@ const page = (comparison) => html`
           title="A page that opens without ResDrop, to keep or send on" data-testid="report"
           >${icon("link")}<span>Report</span></a></div>
     </div>
+    ${deletedRuns(comparison.deleted)}
     <ul class="callouts">${(comparison.warnings ?? []).map(
       (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`,
     )}</ul>

@@ -14,9 +14,11 @@ const text = (name, label, help) => ({
   default: null,
 });
 
+const BOTH = ["one", "pair"];
+
 /** What a launch has beside its configuration, and for which kinds of launch. */
 const FIELDS = [
-  { ...text("name", "Name", "How it is listed; empty takes one from the settings."), kinds: ["one", "pair"] },
+  { ...text("name", "Name", "How it is listed; empty takes one from the settings."), kinds: BOTH },
   {
     ...text("seeds", "Seeds", "One pair for each: a list, ranges or both, such as 0, 2, 5-7. One pair is an anecdote; three or more tell."),
     kinds: ["pair"],
@@ -28,8 +30,8 @@ const FIELDS = [
     isNullable: false,
     kinds: ["pair"],
   },
-  { ...text("tags", "Tags", "Separated by commas."), kinds: ["one"] },
-  { ...text("notes", "Notes", "What you want to find out."), kinds: ["one"] },
+  { ...text("tags", "Tags", "Separated by commas; every run that is launched gets them."), kinds: BOTH },
+  { ...text("notes", "Notes", "What you want to find out; every run that is launched gets them."), kinds: BOTH },
 ];
 
 /** Name, tags, notes and, of a pair, seeds and order. `node` emits "edited". */

@@ -60,13 +60,25 @@ export async function newPage(container, app) {
   } catch (error) {
     if (error.name === "AbortError") return;
     onceReachable(error, () => app.router.refresh(), app);
-    fill(
-      root,
-      html`<div class="empty"><h1>New run</h1><p>${error.message}</p>
-      <a class="button" href="${location.pathname + location.search}">Try again</a></div>`,
-    );
+    fill(root, isWithoutOrigin(app, error) ? withoutOrigin(app) : notShown(error));
   }
 }
+
+/** The run that is to be copied is not there, and trying again would not bring it back. */
+const isWithoutOrigin = ({ query }, error) => Boolean(query.get("clone")) && error.status === 404;
+
+function withoutOrigin({ query, runs }) {
+  const id = query.get("clone");
+  const why = runs.wasDeleted(id) ? "has been deleted" : "does not exist: it was deleted, or the address is mistyped";
+  return html`
+    <div class="empty" data-testid="missing"><h1>New run</h1>
+      <p>The run ${id}, of which this was to be a copy, ${why}.</p>
+      <a class="button button--primary" href="${paths.new}" data-testid="empty-form">Start with an empty form</a></div>`;
+}
+
+const notShown = (error) => html`
+  <div class="empty"><h1>New run</h1><p>${error.message}</p>
+    <a class="button" href="${location.pathname + location.search}">Try again</a></div>`;
 
 /** Where the form starts: a run to clone or a preset, {key, title, config, name, tags}. */
 async function sourceOf({ api, query, signal }, presets) {

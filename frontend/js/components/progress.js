@@ -1,4 +1,4 @@
-import { duration } from "../format.js";
+import { duration, epochs, trainingTime } from "../format.js";
 import { element, html, refs, setAttribute, setText } from "../html.js";
 import { done } from "../run-words.js";
 import { isLive } from "../status.js";
@@ -6,7 +6,7 @@ import { isLive } from "../status.js";
 function remaining(run) {
   const { eta_seconds: eta } = run.progress;
   if (eta !== null && eta !== undefined && isLive(run)) return `${duration(eta)} left`;
-  return run.status === "completed" ? duration(run.elapsed_seconds) : "";
+  return run.status === "completed" ? trainingTime(run.elapsed_seconds) : "";
 }
 
 /** A bar with the epoch on one side and the remaining time on the other. */
@@ -25,7 +25,7 @@ export function createProgress() {
       part.style.transform = `scaleX(${share.toFixed(4)})`;
       setAttribute(bar, "aria-valuenow", Math.round(share * 100));
       setAttribute(bar, "data-status", run.status);
-      setText(epoch, `${Number(run.progress.epoch.toFixed(1))} / ${run.progress.epochs} epochs`);
+      setText(epoch, `${epochs(run.progress.epoch)} / ${run.progress.epochs} epochs`);
       setText(rest, remaining(run));
     },
   };

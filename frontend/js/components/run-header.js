@@ -1,5 +1,5 @@
 import { addresses } from "../api.js";
-import { ago, duration, localTime, number, percent, share, utcTime } from "../format.js";
+import { ago, epochs, localTime, number, percent, share, trainingTime, utcTime } from "../format.js";
 import { element, fill, html, refs, setAttribute, setText } from "../html.js";
 import { icon } from "../icons.js";
 import { colourOf } from "../palette.js";
@@ -56,12 +56,12 @@ const TILES = [
   [
     "Best top-1",
     (run) => percent(run.best?.["val/top1"]),
-    (run) => (run.best ? `epoch ${number(run.best.epoch)}` : ""),
+    (run) => (run.best ? `epoch ${epochs(run.best.epoch)}` : ""),
   ],
   ["Last top-1", (run) => percent(run.latest["val/top1"]), () => "validation"],
   ["Training loss", (run) => number(run.results.train_loss ?? run.latest["train/loss"]), lossNote],
   ["Images per second", (run) => number(whole(run.results.images_per_second)), speedNote],
-  ["Training time", (run) => duration(run.elapsed_seconds), (run) => (run.threads ? `${run.threads} threads` : "")],
+  ["Training time", (run) => trainingTime(run.elapsed_seconds), (run) => (run.threads ? `${run.threads} threads` : "")],
 ];
 const SD_TILE = ["Compute", (run) => share(run.results.compute, 1), () => "of the full network"];
 

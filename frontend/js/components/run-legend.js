@@ -1,13 +1,13 @@
 import { element, html, refs, setAttribute, setText } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
-import { labelOf } from "../run-list.js";
 import { createProgress } from "./progress.js";
 import { createStatusChip } from "./status-chip.js";
+import { swatch } from "./swatch.js";
 
-const entry = ({ run, colour, isRemovable }) => html`
+const entry = ({ run, line, isRemovable }) => html`
   <li class="member" data-run="${run.id}" data-testid="member">
-    <span class="swatch swatch--large" aria-hidden="true" style="background:${colour}"></span>
+    ${swatch(line, "swatch--large")}
     <div class="member__body"><div class="member__line"><a href="${paths.run(run.id)}" data-ref="name"></a></div>
       <div class="member__line" data-ref="state"></div></div>
     <div class="button-row"><button type="button" class="icon-button" data-action="hide"
@@ -46,7 +46,7 @@ function createEntry(member) {
   };
 }
 
-/** The runs of a comparison with their colours. `node` emits "toggled" {id} and "removed" {id}. */
+/** The runs of a comparison, [{run, line, label}], with their lines. `node` emits "toggled" {id} and "removed" {id}. */
 export function createRunLegend(members, { isRemovable }) {
   const node = element(html`<ul class="members" aria-label="Compared runs"></ul>`);
   const entries = new Map(members.map((member) => [member.run.id, createEntry({ ...member, isRemovable })]));
@@ -59,9 +59,9 @@ export function createRunLegend(members, { isRemovable }) {
   });
   return {
     node,
-    update(runs, hidden) {
-      for (const run of runs)
-        entries.get(run.id)?.update(run, { isHidden: hidden.has(run.id), label: labelOf(run, runs) });
+    update(present, hidden) {
+      for (const { run, label } of present)
+        entries.get(run.id)?.update(run, { isHidden: hidden.has(run.id), label });
     },
   };
 }

@@ -4,6 +4,7 @@ import { icon } from "../icons.js";
 import { LONGEST_SEARCH, MOST_COMPARED, tooManyToCompare } from "../limits.js";
 import { DEFAULT_SORT } from "../run-list.js";
 import { RunListing } from "../run-listing.js";
+import { nameCut } from "./name-cut.js";
 import { statusChip } from "./status-chip.js";
 
 const SHOWN = 50;
@@ -24,8 +25,8 @@ const dialogOf = () => html`
   </dialog>`;
 
 const line = (chosen) => (run) => html`
-  <li><label><input type="checkbox" value="${run.id}" ${chosen.has(run.id) ? html`checked` : ""}>
-    <span class="picker__name" title="${run.name}">${run.name}</span>${statusChip(run.status)}</label></li>`;
+  <li><label><input type="checkbox" value="${run.id}" aria-label="${run.name}, ${run.status}" ${chosen.has(run.id) ? html`checked` : ""}>
+    <span class="picker__name" title="${run.name}">${nameCut(run.name)}</span>${statusChip(run.status)}</label></li>`;
 
 /**
  * Lets the user choose among all runs; resolves to the ids, or to null when it is cancelled. How many are chosen in all

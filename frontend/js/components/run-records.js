@@ -1,5 +1,5 @@
 import { addresses } from "../api.js";
-import { ago, bytes, localTime, utcTime } from "../format.js";
+import { ago, bytes, epochs, localTime, utcTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 
@@ -27,7 +27,7 @@ export function history(events, { isWhole }) {
 }
 
 const checkpointLine = (runId) => (checkpoint) => html`
-  <li><span>Step ${checkpoint.step}<span class="unit"> epoch ${Number(checkpoint.epoch.toFixed(2))}</span>${
+  <li><span>Step ${checkpoint.step}<span class="unit"> epoch ${epochs(checkpoint.epoch)}</span>${
     checkpoint.best ? html` <span class="chip chip--good">best</span>` : ""
   }</span>
     <span class="unit">${bytes(checkpoint.size_bytes)}</span>${time(checkpoint.created_at)}

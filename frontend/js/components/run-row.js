@@ -6,6 +6,7 @@ import { paths } from "../router.js";
 import { keySettings } from "../run-list.js";
 import { noteOf } from "../run-words.js";
 import { allows } from "../status.js";
+import { nameCut } from "./name-cut.js";
 import { createProgress } from "./progress.js";
 import { armChip, createStatusChip } from "./status-chip.js";
 
@@ -92,8 +93,9 @@ export function createRunRow(run) {
 }
 
 function rename(node, places, buttons, run) {
-  setText(places.name, run.name);
+  fill(places.name, nameCut(run.name));
   setAttribute(places.name, "title", run.name);
+  setAttribute(places.name, "aria-label", run.name);
   setAttribute(places.check, "aria-label", `Select ${run.name}`);
   setAttribute(places.open, "aria-label", `Open ${run.name}`);
   for (const button of buttons) setAttribute(button, "aria-label", `${button.title} ${run.name}`);
