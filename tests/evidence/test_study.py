@@ -155,6 +155,10 @@ class TestRefusals:
         assert verdict.headline.startswith("No seed has ended with a value of every arm")
         assert verdict.contrasts[0].mean is None
 
+    def test_no_seed_of_several_arms(self) -> None:
+        verdict = decide(study([Ending.FAILED], [1.0]), FIXED)
+        assert verdict.headline == "No seed has ended with a value of every arm, so nothing can be compared."
+
     def test_a_fixed_plan_decides_when_all_its_seeds_have_ended(self) -> None:
         verdict = decide(study([*GAINS, Ending.PENDING]), FIXED)
         assert verdict.conclusion is Conclusion.UNDECIDED

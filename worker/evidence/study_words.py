@@ -69,6 +69,8 @@ def overall_headline(found: Sequence[tuple[Numbers, Conclusion, str]], study: St
     """Of several arms: which of them are decided how."""
     if len(found) == 1:
         return found[0][2]
+    if found[0][0].n == 0:
+        return "No seed has ended with a value of every arm, so nothing can be compared."
     by_conclusion = {
         conclusion: [study.title(numbers.arm) for numbers, one, _ in found if one is conclusion]
         for conclusion in Conclusion
