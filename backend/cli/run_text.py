@@ -114,13 +114,12 @@ def _warnings(verdict: Json) -> list[str]:
 
 
 def _contrast(contrast: Json) -> tuple[str, ...]:
-    low, high = contrast.get("low"), contrast.get("high")
     ratios = ((contrast["speed"].get(name) or {}).get("mean") for name in ("time_ratio", "compute_ratio"))
     return (
         f"{contrast['arm']} - {contrast['reference']}",
         str(contrast["n"]),
-        number(contrast.get("mean"), signed=True),
-        "" if low is None or high is None else f"{number(low, signed=True)} to {number(high, signed=True)}",
+        contrast["mean_text"],
+        contrast["interval_text"],
         "" if contrast.get("p_adjusted") is None else p_text(contrast["p_adjusted"]),
         contrast["conclusion"],
         *(number(ratio) for ratio in ratios),

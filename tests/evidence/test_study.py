@@ -245,6 +245,16 @@ class TestWords:
             "seeds."
         )
 
+    def test_an_end_close_to_zero_shows_its_side(self) -> None:
+        (contrast,) = decide(study([1.0, 0.35, 1.4, 0.2, 1.1]), FIXED).contrasts
+        assert contrast.low is not None
+        assert contrast.low > 0
+        shifted = [value - contrast.low + 0.0004 for value in (1.0, 0.35, 1.4, 0.2, 1.1)]
+        verdict = decide(study(shifted), FIXED)
+        assert verdict.conclusion is Conclusion.BETTER
+        assert "(95 % interval +0.0004 to " in verdict.headline
+        assert verdict.contrasts[0].interval_text.startswith("+0.0004 to ")
+
     def test_an_interval_without_ends_is_said_to_have_none(self) -> None:
         headline = decide(study([0.3, -0.4, 0.9]), SEQUENTIAL).headline
         assert "no 95 % interval is bounded yet" in headline

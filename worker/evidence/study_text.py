@@ -9,9 +9,7 @@ from worker.contract.text import shown
 from worker.evidence.contrast import Interval
 from worker.evidence.sentences import number
 from worker.evidence.study_verdict import Contrast, StudyVerdict
-from worker.evidence.study_words import number_form, p_text
-
-NOT_KNOWN = "-"
+from worker.evidence.study_words import NOT_KNOWN, number_form, p_text
 
 
 def as_text(verdict: StudyVerdict, rule: Rule) -> str:
@@ -40,22 +38,21 @@ def _rows(verdict: StudyVerdict, rule: Rule) -> Iterator[Sequence[str]]:
         *("effect size", "correlation", "unpaired seeds"),
     )
     for one in verdict.contrasts:
-        form = number_form(one)
         yield (
             f"{one.arm} - {one.reference}",
             str(one.n),
-            _number(one.mean, form),
-            _interval(one, form),
+            one.mean_text,
+            one.interval_text,
             NOT_KNOWN if one.p_adjusted is None else p_text(one.p_adjusted),
             NOT_KNOWN if one.p_permutation is None else p_text(one.p_permutation),
-            NOT_KNOWN if one.bootstrap is None else _interval(one.bootstrap, form),
+            NOT_KNOWN if one.bootstrap is None else _interval(one.bootstrap, number_form(one)),
             _number(one.effect_size, "+.2f"),
             _number(one.correlation, "+.2f"),
             NOT_KNOWN if one.unpaired_seeds is None else str(one.unpaired_seeds),
         )
 
 
-def _interval(of: Interval | Contrast, form: str) -> str:
+def _interval(of: Interval, form: str) -> str:
     if of.low is None or of.high is None:
         return NOT_KNOWN
     return f"{_number(of.low, form)} to {_number(of.high, form)}"

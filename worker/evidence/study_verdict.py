@@ -13,8 +13,13 @@ from worker.evidence.study import Seed, Study
 
 
 class Contrast(Numbers):
-    """An arm against the reference, with what is concluded of it, in a sentence and with its reason."""
+    """An arm against the reference, with what is concluded of it, in a sentence and with its reason.
 
+    `mean_text` and `interval_text` are the difference as people read it.
+    """
+
+    mean_text: str
+    interval_text: str
     conclusion: Conclusion
     headline: str
     reason: str
@@ -57,6 +62,8 @@ def _contrast(numbers: Numbers, study: Study, rule: Rule) -> Contrast:
     conclusion = rules.conclude(numbers, study, rule)
     return Contrast(
         **dict(numbers),
+        mean_text=words.mean_text(numbers, study.decimals),
+        interval_text=words.interval_text(numbers, study.decimals),
         conclusion=conclusion,
         headline=words.headline_of(numbers, conclusion, study, rule),
         reason=words.reason_of(numbers, conclusion, study, rule),

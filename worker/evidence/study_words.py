@@ -15,6 +15,8 @@ from worker.evidence.study import Ending, Seed, Study
 
 #: More names than that fill no sentence that is read.
 MOST_NAMED = 8
+MOST_DECIMALS = 6
+NOT_KNOWN = "–"
 
 
 def headline_of(numbers: Numbers, conclusion: Conclusion, study: Study, rule: Rule) -> str:
@@ -88,14 +90,28 @@ def warnings_of(found: Sequence[tuple[Numbers, Conclusion]], study: Study, rule:
 
 def number_form(numbers: Numbers, decimals: int | None = None) -> str:
     """How the differences are written: with `decimals`, or two significant digits of the interval's half-width."""
-    if decimals is not None:
-        return f"+.{decimals}f"
     mean = numbers.mean or 0.0
     ends = [end for end in (numbers.low, numbers.high) if end is not None]
     scale = max((abs(end - mean) for end in ends), default=0.0) or abs(mean)
-    if not 1e-5 <= scale < 1e6:
+    if decimals is None and not 1e-5 <= scale < 1e6:
         return "+.3g"
-    return f"+.{max(0, 1 - math.floor(math.log10(scale)))}f"
+    digits = decimals if decimals is not None else max(0, 1 - math.floor(math.log10(scale)))
+    # An end that is rounded to 0 would not show on which side of it the interval ends.
+    while digits < MOST_DECIMALS and any(end != 0 and round(end, digits) == 0 for end in ends):
+        digits += 1
+    return f"+.{digits}f"
+
+
+def mean_text(numbers: Numbers, decimals: int | None = None) -> str:
+    return NOT_KNOWN if numbers.mean is None else number(numbers.mean, number_form(numbers, decimals))
+
+
+def interval_text(numbers: Numbers, decimals: int | None = None) -> str:
+    """ "−2.13 to −0.004"; without what kind of interval it is."""
+    if numbers.low is None or numbers.high is None:
+        return NOT_KNOWN
+    form = number_form(numbers, decimals)
+    return f"{number(numbers.low, form)} to {number(numbers.high, form)}"
 
 
 def p_text(value: float) -> str:

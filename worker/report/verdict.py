@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from worker.evidence.pairs import Pair
 from worker.evidence.sentences import number, step_text
-from worker.evidence.study_words import number_form, p_text
+from worker.evidence.study_words import p_text
 from worker.evidence.verdict import ArmContrast, Verdict
 from worker.report.markup import Markup, element
 from worker.report.page import bullets, table, tiles
@@ -61,13 +61,12 @@ def contrast_table(contrasts: Sequence[ArmContrast]) -> Markup:
 
 
 def _contrast(contrast: ArmContrast) -> tuple[str, ...]:
-    form = number_form(contrast)
-    low, high, speed = contrast.low, contrast.high, contrast.speed
+    speed = contrast.speed
     return (
         contrast.arm,
         str(contrast.n),
-        NOT_KNOWN if contrast.mean is None else number(contrast.mean, form),
-        NOT_KNOWN if low is None or high is None else f"{number(low, form)} to {number(high, form)}",
+        contrast.mean_text,
+        contrast.interval_text,
         NOT_KNOWN if contrast.p_adjusted is None else p_text(contrast.p_adjusted),
         NOT_KNOWN if contrast.p_permutation is None else p_text(contrast.p_permutation),
         NOT_KNOWN if contrast.effect_size is None else number(contrast.effect_size, "+.2f"),

@@ -59,7 +59,7 @@ function designOf({ arms, seeds, plan, is_open: isOpen, ended_reason: reason }) 
     names.join() === "baseline,sd" ? "Baseline against stochastic depth" : `${names.slice(1).join(", ")} against ${names[0]}`;
   if (plan.stopping !== "sequential") return what;
   const count = `${seeds.length} seed${seeds.length === 1 ? "" : "s"}`;
-  return `${what} · ${count}, ${isOpen ? "and more until the plan is decided" : (reason ?? "ended")}`;
+  return `${what} · ${count}${isOpen ? ", and more until the plan is decided" : `. ${reason ?? ""}`}`;
 }
 
 /** A comparison: its pairs, their curves and, once a pair has finished, what it says. */

@@ -32,11 +32,9 @@ const CONCLUSIONS = {
   not_enough: "not enough seeds",
 };
 
-const bounds = ({ low, high }) => (low === null || high === null ? "–" : `${signed(low)} to ${signed(high)}`);
-
 const arm = (contrast) => html`
   <tr><th scope="row">${contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
-    <td>${signed(contrast.mean)}<small>${bounds(contrast)}</small></td><td>${contrast.n}</td>
+    <td>${contrast.mean_text}<small>${contrast.interval_text}</small></td><td>${contrast.n}</td>
     <td>${pValue(contrast.p_adjusted)}</td><td>${fixed(contrast.speed.time_ratio?.mean ?? null)}</td>
     <td>${fixed(contrast.speed.compute_ratio?.mean ?? null)}</td></tr>`;
 
