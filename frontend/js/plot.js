@@ -9,6 +9,8 @@ const UNSEEN_FIRST_MS = 700;
 const UNSEEN_PAUSE_MS = 5000;
 const RETRY_MS = 5000;
 const MARKERS_BELOW = 40;
+/** Pixels below which a chart has no room for long lines. */
+const NARROW = 440;
 
 // The buttons are those that stand here, whatever a later Plotly adds: nothing of a chart may leave the service.
 const CONFIG = {
@@ -138,7 +140,8 @@ class Chart {
       const begun = performance.now();
       const figure = this.#build();
       const { width, height } = this.#node.getBoundingClientRect();
-      await plotly.react(this.#node, traces(figure), layout(figure, { width, height }), {
+      const isNarrow = width < NARROW;
+      await plotly.react(this.#node, traces(figure, { isNarrow }), layout(figure, { width, height }), {
         ...CONFIG,
         toImageButtonOptions: { format: "svg", filename: this.#fileName },
       });
@@ -189,13 +192,13 @@ function isZoomed(node) {
   return !(xaxis.autorange && yaxis.autorange);
 }
 
-function traces({ curves, isCrowded, xKey }) {
+function traces({ curves, isCrowded, xKey }, { isNarrow }) {
   const faint = curves.filter((curve) => curve.raw).map((curve) => trace(curve, curve.raw, { isFaint: true }));
-  const told = { isFaint: false, place: isCrowded ? `${xKey} %{x}: ` : "" };
+  const told = { isFaint: false, place: isCrowded ? `${xKey} %{x}: ` : "", isShort: isNarrow && !isCrowded };
   return [...faint, ...curves.map((curve) => trace(curve, curve.values, told))];
 }
 
-function trace(curve, values, { isFaint, place }) {
+function trace(curve, values, { isFaint, place, isShort }) {
   return {
     type: "scatter",
     mode: values.length < MARKERS_BELOW && !isFaint ? "lines+markers" : "lines",
@@ -208,18 +211,26 @@ function trace(curve, values, { isFaint, place }) {
     opacity: isFaint ? 0.28 : 1,
     hoverinfo: isFaint ? "skip" : undefined,
     customdata: curve.raw && !isFaint ? curve.raw.slice() : undefined,
-    hovertemplate: isFaint ? undefined : place + hoverOf(curve),
+    hovertemplate: isFaint ? undefined : place + hoverOf(curve, isShort),
     connectgaps: false,
   };
 }
 
 /** Of a smoothed curve both values, by name: what is drawn is not what was reported. */
-const hoverOf = ({ raw }) => (raw ? "smoothed %{y:.4~g}, raw %{customdata:.4~g}" : "%{y:.4~g}");
+function hoverOf({ raw }, isShort) {
+  if (!raw) return "%{y:.4~g}";
+  return isShort ? "%{y:.4~g}, %{customdata:.4~g}" : "smoothed %{y:.4~g}, raw %{customdata:.4~g}";
+}
+
+/** Where a list of values is from; on a phone it has the words for which there is no room in each line. */
+const hoverTitle = ({ curves, xKey }, isNarrow) =>
+  `${xKey} %{x}${isNarrow && curves.some(({ raw }) => raw) ? ": smoothed, raw" : ""}`;
 
 /** Plotly makes elements, links among them, of tags in a text; a name that people gave to a run is shown as it is. */
 const literal = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
-function layout({ xTitle, xKey, xFormat, yTitle, isLog, isCrowded, rangeMode }, { width, height }) {
+function layout(figure, { width, height }) {
+  const { xTitle, xKey, xFormat, yTitle, isLog, isCrowded, rangeMode } = figure;
   const theme = chartTheme();
   return {
     ...theme.layout,
@@ -229,7 +240,14 @@ function layout({ xTitle, xKey, xFormat, yTitle, isLog, isCrowded, rangeMode }, 
     height,
     // Constant, so that a zoom survives every redraw; an axis that means something else starts anew.
     uirevision: "constant",
-    xaxis: { ...theme.axis, ...theme.xaxis, title: { ...theme.axisTitle, text: xTitle }, hoverformat: xFormat, uirevision: xKey },
+    xaxis: {
+      ...theme.axis,
+      ...theme.xaxis,
+      title: { ...theme.axisTitle, text: xTitle },
+      hoverformat: xFormat,
+      unifiedhovertitle: { text: hoverTitle(figure, width < NARROW) },
+      uirevision: xKey,
+    },
     yaxis: {
       ...theme.axis,
       title: yTitle ? { ...theme.axisTitle, text: yTitle } : undefined,

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.many_runs import Made, insert_comparison, insert_runs
 from tests.support.service import Service
@@ -61,6 +61,16 @@ def test_so_does_it_where_runs_are_compared(page: Page, service: Service) -> Non
         expect(point_at(page, card)).to_contain_text(
             re.compile(rf"{label} · seed 0 ?: smoothed \d+\.\d+, raw \d+\.\d+")
         )
+
+
+def test_on_a_phone_the_words_stand_once_above_the_values(browser: Browser, service: Service) -> None:
+    comparison, _ = insert_comparison(service.home, name="smooth pair", seeds="0", points=20)
+    page = browser.new_context(base_url=service.url, viewport={"width": 390, "height": 900}).new_page()
+    page.goto(f"/comparisons/{comparison}?smooth=0.6")
+    hover = point_at(page, chart(page, "train-loss"))
+    expect(hover).to_contain_text(re.compile(r"step \d+: smoothed, raw"))
+    expect(hover).to_contain_text(re.compile(r"SD · seed 0 ?: 0\.\d+, 0\.\d+"))
+    page.context.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.support.many_runs import Made, insert_comparison, insert_runs
 from tests.support.service import Service
@@ -103,6 +105,20 @@ def test_so_does_the_picker(sized: Page, six: list[str]) -> None:
     label = sized.get_by_test_id("run-picker").locator("li", has=sized.locator(f"input[value={six[2]}]"))
     assert str(label.locator(".picker__name").evaluate(SEEN)).endswith("seline · seed 1")
     expect(sized.get_by_role("checkbox", name=f"{LONG} · {ENDS[2]}, completed")).to_be_visible()
+
+
+def test_a_picker_that_is_opened_before_the_runs_are_there_shows_them_then(sized: Page, six: list[str]) -> None:
+    held: list[Route] = []
+    sized.route("**/api/v1/runs?*", lambda route: held.append(route))
+    sized.goto("/compare")
+    sized.get_by_test_id("choose-runs").click()
+    expect(sized.get_by_test_id("picker-note")).to_contain_text("Looking.")
+    sized.unroute("**/api/v1/runs?*")
+    for route in held:
+        with contextlib.suppress(PlaywrightError):  # Taking the handler away lets go of them too.
+            route.continue_()
+    expect(sized.get_by_test_id("run-picker").locator(f"input[value={six[2]}]")).to_be_visible()
+    expect(sized.get_by_test_id("picker-note")).not_to_contain_text("Looking.")
 
 
 def test_the_card_of_a_comparison_names_arms_and_seeds(sized: Page, service: Service) -> None:

@@ -54,6 +54,13 @@ export function pickRuns(app, ids) {
   places.search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
   places.take.addEventListener("click", (event) => chosen.size > MOST_COMPARED && event.preventDefault());
   listing.addEventListener("changed", draw);
+  // Opened before the runs were there, it shows them when they come.
+  let isEarly = !app.runs.isLoaded;
+  const drawEarly = () => {
+    if (isEarly) draw();
+    isEarly = !app.runs.isLoaded;
+  };
+  app.runs.addEventListener("changed", drawEarly, { signal: closing.signal });
   listing.show(view());
   draw();
   document.body.append(dialog);
