@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import resource
 import zipfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from worker.engine.checkpoint import (
     save,
 )
 from worker.engine.data.open import open_dataset
+from worker.engine.outcome import Best
 from worker.engine.train_command import newest_sound_checkpoint
 
 CONTENT: dict[str, Any] = {
@@ -187,6 +189,30 @@ def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 WEIGHT = "stages.0.0.conv1.weight"
+COUNTED = "stages.0.0.bn1.num_batches_tracked"
+
+#: Tensors that torch saves and loads, and that a training cannot copy its state from, or not as it was.
+OTHER_KINDS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sparse_coo": lambda dense: dense.to_sparse(),
+    "sparse_csr": lambda dense: dense.reshape(1, -1).to_sparse_csr(),
+    "meta": lambda dense: dense.to("meta"),
+    "quantized": lambda dense: torch.quantize_per_tensor(dense.float(), 0.1, 0, torch.qint8),
+    "nested": lambda dense: torch.nested.nested_tensor([dense.flatten(), dense.flatten()[:1]]),
+    "torch.complex64": lambda dense: dense.to(torch.complex64),
+    "torch.float16": lambda dense: dense.half(),
+    "torch.bool": lambda dense: dense.bool(),
+    "not finite": lambda dense: torch.full_like(dense, torch.inf),
+    "[2, 2]": lambda dense: torch.zeros((2, 2), dtype=dense.dtype),
+}
+PLACES: dict[str, tuple[str, ...]] = {
+    "a weight": ("model", WEIGHT),
+    "a count": ("model", COUNTED),
+    "an average": ("average", WEIGHT),
+    "momentum": ("momentum", WEIGHT),
+    "a gradient": ("gradients", "stem.weight"),
+    "sums": ("meter", "sums"),
+}
+
 WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "no model": lambda sound: without(sound, "model"),
     "a model that is a list": lambda sound: sound | {"model": []},
@@ -217,6 +243,16 @@ WRONG: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "a best without a step": lambda sound: sound | {"best": {"top1": 5.0}},
     "no classes": lambda sound: sound | {"classes": []},
     "other classes": lambda sound: sound | {"classes": ["cat", "dog"]},
+    "sums that are no numbers": lambda sound: (
+        sound | {"meter": {"sums": torch.full_like(sound["meter"]["sums"], torch.nan)}}
+    ),
+    "a best that is no number": lambda sound: sound | {"best": {"top1": float("nan"), "step": 0}},
+    "a best that is a tensor": lambda sound: sound | {"best": {"top1": torch.tensor(5.0), "step": 0}},
+    "a depth that is a tensor": lambda sound: (
+        sound | {"depth_meter": sound["depth_meter"] | {"blocks": torch.tensor(5.0)}}
+    ),
+    "a best of a later step": lambda sound: sound | {"best": {"top1": 5.0, "step": 1000}},
+    "more threads than there can be": lambda sound: sound | {"threads": 1 << 31},
     "a time that is no number": lambda sound: sound | {"elapsed_seconds": float("nan")},
 }
 
@@ -238,6 +274,31 @@ def test_a_right_seal_on_the_wrong_things_is_passed_over_for_the_next_older(
     assert [notice.endswith("; passed over") for notice in told.notices] == [True]
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's, of kinds of tensors that are young or old
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("where", PLACES)
+def test_a_tensor_of_another_kind_is_damage_that_says_which(
+    sound: dict[str, Any], tmp_path: Path, where: str, kind: str
+) -> None:
+    whole, name = PLACES[where]
+    dense = sound[whole][name][0] if where == "a gradient" else sound[whole][name]
+    if kind == "not finite" and not dense.is_floating_point():
+        pytest.skip("a whole number is finite")
+    other = OTHER_KINDS[kind](dense)
+    path = checkpoint_path(tmp_path, sound["step"], micro=sound["micro"])
+    save(sound | {whole: sound[whole] | {name: [other] if where == "a gradient" else other}}, path)
+    with pytest.raises(CheckpointDamaged, match=rf"does not hold a training's state: .* {re.escape(kind)}"):
+        load(path)
+
+
+def test_a_best_of_which_more_is_told_is_gone_on_from(sound: dict[str, Any], tmp_path: Path) -> None:
+    """As everywhere in a checkpoint, what this version does not know of is left alone."""
+    path = checkpoint_path(tmp_path, sound["step"], micro=sound["micro"])
+    save(sound | {"best": {"top1": 5.0, "step": 0, "epoch": 0}}, path)
+    outcome = attempt(tiny(accumulation=2, ema=0.9), tmp_path, sink=Recorder(), control=InterruptAfter(1))
+    assert outcome.best == Best(top1=5.0, step=0)
+
+
 @pytest.mark.parametrize("step", [10, 10**12, 10**5000], ids=["other", "great", "longer than text"])
 def test_a_step_that_is_not_that_of_its_name_is_passed_over(sound: dict[str, Any], tmp_path: Path, step: int) -> None:
     path, older = checkpoint_path(tmp_path, 33), checkpoint_path(tmp_path, 1)
@@ -256,6 +317,7 @@ def test_a_step_that_is_not_that_of_its_name_is_passed_over(sound: dict[str, Any
         {"step": 10, "micro": 1},
         {"step": 4, "evaluated": 1},
         {"best": {"top1": 1.0, "step": 5}},
+        {"best": {"top1": 1.0, "step": 3}},
     ],
 )
 def test_a_place_that_its_settings_do_not_reach_is_passed_over(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from worker.contract.config import RunConfig
@@ -15,9 +15,17 @@ from worker.engine import resnet
 from worker.engine.data.images import Dataset
 from worker.engine.meters import SUMS
 
+
+def _no_tensor(value: object) -> object:
+    """pydantic takes a tensor of one number for a number, and the summary cannot be written with one."""
+    if isinstance(value, Tensor):
+        raise ValueError("is a tensor, where a number is wanted")
+    return value
+
+
 #: What fits into a tensor; no training makes more steps.
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_tensor), Field(allow_inf_nan=False)]
 SCALER = frozenset({"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"})
 
 
@@ -30,7 +38,7 @@ class _Values(BaseModel):
 
 
 class _Best(_Values):
-    top1: Annotated[float, Field(ge=0.0, le=100.0)]
+    top1: Annotated[Number, Field(ge=0.0, le=100.0)]
     step: Count
 
 
@@ -62,7 +70,8 @@ class _Contents(_Values):
     images: str
     classes: Annotated[list[str], Field(min_length=1)]
     device: str
-    threads: Annotated[int, Field(ge=1)]
+    #: More do not fit what torch takes.
+    threads: Annotated[int, Field(ge=1, lt=1 << 31)]
     ranks: Annotated[int, Field(ge=1)]
     versions: dict[str, str]
 
@@ -92,8 +101,8 @@ def refuse_misfit(content: Mapping[str, Any], *, dataset: Dataset | None = None)
         raise Misfit(f"micro is {found.micro} of {config.accumulation} micro-batches")
     if found.scaler and found.scaler.keys() != SCALER:
         raise Misfit("scaler is no gradient scaler's state")
-    if found.meter.sums.shape != (found.ranks, SUMS):
-        raise Misfit(f"meter has sums of shape {list(found.meter.sums.shape)} for {found.ranks} ranks")
+    sums = torch.empty((found.ranks, SUMS), dtype=torch.float64, device="meta")
+    _refuse_tensor(f"the meter's sums of {found.ranks} ranks", found.meter.sums, sums)
 
 
 def _refuse_places(found: _Contents, config: RunConfig, dataset: Dataset | None) -> None:
@@ -109,6 +118,8 @@ def _refuse_places(found: _Contents, config: RunConfig, dataset: Dataset | None)
         raise Misfit(f"it holds step {found.step}, and its settings end with step {total}")
     if found.evaluated * steps_per_epoch > found.step:
         raise Misfit(f"evaluated is epoch {found.evaluated}, which ends after step {found.step}")
+    if found.best is not None and found.best.step > found.evaluated * steps_per_epoch:
+        raise Misfit(f"best is of step {found.best.step}, and evaluated is no epoch after {found.evaluated}")
 
 
 def _refuse_gradients(found: _Contents, parameters: Mapping[str, Tensor]) -> None:
@@ -132,12 +143,26 @@ def _refuse_tensors(what: str, found: Mapping[str, Tensor], wanted: Mapping[str,
 
 
 def _refuse_tensor(what: str, found: Tensor, wanted: Tensor) -> None:
+    """`wanted` may be without numbers. Asks for the kind first, as other kinds have no shape, or cannot be counted."""
+    if kind := _other_kind(found):
+        raise Misfit(f"{what} is a {kind} tensor, where a dense one is wanted")
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         raise Misfit(
-            f"{what} is {found.dtype} {list(found.shape)}, and the network's is {wanted.dtype} {list(wanted.shape)}"
+            f"{what} is {found.dtype} {list(found.shape)}, and a training's is {wanted.dtype} {list(wanted.shape)}"
         )
     if found.is_floating_point() and not torch.isfinite(found).all():
         raise Misfit(f"{what} has numbers that are not finite")
+
+
+def _other_kind(found: Tensor) -> str | None:
+    """What keeps `found` from being numbers in memory, one beside the other. Some have no layout to ask for."""
+    if found.is_nested:
+        return "nested"
+    if found.is_quantized:
+        return "quantized"
+    if found.device.type != "cpu":
+        return found.device.type
+    return None if found.layout is torch.strided else str(found.layout).removeprefix("torch.")
 
 
 def _first(error: ValidationError) -> str:

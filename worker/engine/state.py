@@ -77,7 +77,8 @@ class TrainingState:
         self.step = int(state["step"])
         self.micro = int(state["micro"])
         self.evaluated = int(state["evaluated"])
-        self.best = None if state["best"] is None else Best(**state["best"])
+        best = state["best"]
+        self.best = None if best is None else Best(top1=best["top1"], step=best["step"])
         self.model.load_state_dict(state["model"])
         if self.average is not None:
             self.average.load(state["average"])
