@@ -18,8 +18,8 @@ from PIL import Image
 from tests.engine.parts import InterruptAfter, Recorder, attempt, run_to_end
 from worker.contract.config import RunConfig
 from worker.engine import reporter
-from worker.engine.checkpoint import newest_first
-from worker.engine.data import decode, reading
+from worker.engine.checkpoint import load, newest_first, save
+from worker.engine.data import cache, decode, reading
 from worker.engine.data.decode import decode_rgb, is_faint
 from worker.engine.data.errors import DataUnreadable, Undecodable
 from worker.engine.data.images import UNREADABLE, Augmentation
@@ -317,6 +317,106 @@ def test_a_training_tells_once_of_images_that_are_nearly_one_shade(folder: Path,
     ]
     assert "; stretch its numbers over the range, or convert it to 8 bits (such images so far: " in named[0]
     assert recorder.damage_counts == []
+
+
+def told_of_faint(recorder: Recorder) -> list[str]:
+    return sorted(notice.split(" uses")[0] for notice in recorder.notices if "1/16" in notice)
+
+
+@pytest.fixture
+def faint_folder(folder: Path) -> Path:
+    for faint in ("train/a/03", "val/b/01"):
+        (folder / faint).with_suffix(".jpg").unlink()
+        (folder / faint).with_suffix(".png").write_bytes(FAINT["12 bits in 16"][0]())
+    return folder
+
+
+@pytest.mark.parametrize("cache_side", [None, 32])
+def test_a_resumed_run_does_not_tell_of_faint_images_again(
+    faint_folder: Path, tmp_path: Path, cache_side: int | None
+) -> None:
+    settings = config(faint_folder, epochs=3, loader_workers=0, cache_side=cache_side)
+    recorder = Recorder()
+    attempt(settings, tmp_path / "run", sink=recorder, control=InterruptAfter(5))
+    assert told_of_faint(recorder) == [str(faint_folder / "train/a/03.png"), str(faint_folder / "val/b/01.png")]
+    before = len(recorder.notices)
+    run_to_end(settings, tmp_path / "run", sink=recorder)
+    assert [notice for notice in recorder.notices[before:] if "1/16" in notice] == []
+
+
+def test_a_checkpoint_that_knows_of_no_faint_images_is_gone_on_from(faint_folder: Path, tmp_path: Path) -> None:
+    """As earlier versions wrote it; then they are told of once more."""
+    settings = config(faint_folder, epochs=3, loader_workers=0)
+    attempt(settings, tmp_path / "run", sink=Recorder(), control=InterruptAfter(5))
+    path = newest_first(tmp_path / "run")[0]
+    content = dict(load(path).content)
+    del content["faint"]
+    save(content, path)
+    assert len(told_of_faint(run_to_end(settings, tmp_path / "run"))) == 2
+
+
+def faint_copies(folder: Path) -> list[str]:
+    """What training on copies tells of, by the names of the originals."""
+    dataset = open_dataset(config(folder, cache_side=32))
+    told = dataset.train.plain(np.arange(len(dataset.train))).faint
+    return sorted(str(Path(sentence.split(" uses")[0]).relative_to(folder / "train")) for sentence in told)
+
+
+def forget_which_are_faint(folder: Path) -> Path:
+    """Leaves the manifest of an earlier version."""
+    manifest = folder / ".resdrop-cache" / "32" / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    del facts["faint"]
+    manifest.write_text(json.dumps(facts, indent=1))
+    return manifest
+
+
+def test_copies_made_before_faintness_was_noted_are_asked_of_their_originals(faint_folder: Path) -> None:
+    assert faint_copies(faint_folder) == ["a/03.png"]
+    manifest = forget_which_are_faint(faint_folder)
+    copy = manifest.parent / "train" / "a" / "03.png"
+    made = copy.stat().st_ctime_ns
+    assert faint_copies(faint_folder) == ["a/03.png"]
+    assert copy.stat().st_ctime_ns == made
+
+
+def test_whole_copies_of_an_earlier_version_need_nothing_to_be_written(faint_folder: Path) -> None:
+    faint_copies(faint_folder)
+    lock = forget_which_are_faint(faint_folder).with_name("lock")
+    lock.unlink()
+    lock.mkdir()
+    assert faint_copies(faint_folder) == []
+
+
+def test_faint_originals_that_come_and_go_are_known(faint_folder: Path) -> None:
+    assert faint_copies(faint_folder) == ["a/03.png"]
+    (faint_folder / "train/b/00.png").write_bytes(FAINT["8 bits in 16"][0]())
+    assert faint_copies(faint_folder) == ["a/03.png", "b/00.png"]
+    (faint_folder / "new.png").write_bytes(encoded(photograph(3), "PNG"))
+    (faint_folder / "new.png").replace(faint_folder / "train/a/03.png")
+    assert faint_copies(faint_folder) == ["b/00.png"]
+    (faint_folder / "train/b/00.png").rename(faint_folder / "away.png")
+    assert faint_copies(faint_folder) == []
+    (faint_folder / "away.png").rename(faint_folder / "train/b/00.png")
+    assert faint_copies(faint_folder) == ["b/00.png"]
+
+
+def test_copies_cut_short_do_not_hide_a_faint_original(faint_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest of before does not know of what was copied since."""
+    assert faint_copies(faint_folder) == ["a/03.png"]
+    (faint_folder / "train/b/00.png").write_bytes(FAINT["8 bits in 16"][0]())
+    write = cache._write
+
+    def killed_before_the_manifest(path: Path, content: bytes, **more: Any) -> None:
+        if path.name == "manifest.json":
+            raise KeyboardInterrupt
+        write(path, content, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "_write", killed_before_the_manifest)
+        with pytest.raises(KeyboardInterrupt):
+            faint_copies(faint_folder)
+    assert faint_copies(faint_folder) == ["a/03.png", "b/00.png"]
 
 
 NO_TEXT = os.fsdecode(b"no \xff text,\nline.jpg")

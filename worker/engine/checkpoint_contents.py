@@ -66,6 +66,8 @@ class _Contents(_Values):
     depth_meter: _DepthMeter
     elapsed_seconds: Annotated[Number, Field(ge=0.0)]
     damaged: list[str]
+    #: Not in those of earlier versions.
+    faint: list[str] = Field(default=[])
     config: dict[str, Any]
     images: str
     classes: Annotated[list[str], Field(min_length=1)]

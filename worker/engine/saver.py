@@ -112,6 +112,7 @@ class Saver:
             **self._state.state_dict(),
             "elapsed_seconds": elapsed_seconds,
             "damaged": sorted(plan.damage.told),
+            "faint": sorted(plan.faint.told),
             "config": plan.config.model_dump(mode="json"),
             "images": plan.dataset.fingerprint,
             "classes": list(plan.dataset.classes),

@@ -84,6 +84,7 @@ def _prepared(
     if resume is not None:
         state.load_state_dict(resume.content)
         plan.damage.restore(resume.content.get("damaged", ()))
+        plan.faint.restore(resume.content.get("faint", ()))
         for sentence in changed_circumstances(resume, settled):
             sink.notice(sentence)
     clock = Clock(already=resume.elapsed_seconds if resume else 0.0)

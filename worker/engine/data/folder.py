@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -53,12 +53,17 @@ class FolderImages:
     A file that cannot be decoded is replaced by another image, always the same in one epoch of one seed, where
     `substitutes` is on, as for training. For an evaluation, which is about these very images, it stays what it is: an
     image that no network guesses. A file that cannot be read raises DataUnreadable.
+
+    `faint_originals` are of copies, by index, whose original is faint, which no copy shows any more.
     """
 
-    def __init__(self, listing: Listing, *, side: int, substitutes: bool) -> None:
+    def __init__(
+        self, listing: Listing, *, side: int, substitutes: bool, faint_originals: Mapping[int, str] | None = None
+    ) -> None:
         self.listing = listing
         self.side = side
         self._substitutes = substitutes
+        self._faint_originals = faint_originals or {}
 
     def __len__(self) -> int:
         return len(self.listing)
@@ -113,8 +118,9 @@ class FolderImages:
             except Undecodable as reason:
                 damaged.append(f"{shown_path(path)} cannot be decoded ({reason}); {self._consequence}")
                 continue
-            if is_faint(content, image):
-                faint.append(f"{shown_path(path)} {FAINT}; {FAINT_REMEDY}")
+            original = self._faint_originals.get(candidate)
+            if original is not None or is_faint(content, image):
+                faint.append(f"{shown_path(original or path)} {FAINT}; {FAINT_REMEDY}")
             return candidate, image
         if self._substitutes:
             raise DataUnreadable(

@@ -47,7 +47,8 @@ def faint_of(batch: Batch) -> tuple[str, ...]:
 class DamageLog:
     """Which files could not be decoded, or what else `of` says of a batch's files.
 
-    Each is told of once; in a run, too, where a checkpoint takes `told` along.
+    Each is told of once; in a run, too, as its checkpoints take `told` along. After a kill those may be told again that
+    were told since the last checkpoint, for what is trained again is told again.
     """
 
     def __init__(self, ranks: Ranks, *, of: Callable[[Batch], tuple[str, ...]] = damaged_of) -> None:
