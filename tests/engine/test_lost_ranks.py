@@ -20,6 +20,7 @@ from tests.engine.parts import differences, final_state, run_to_end
 from tests.engine.test_ranks import options, ranks_of, shared
 from worker.contract.config import RunConfig
 from worker.engine.__main__ import main
+from worker.engine.results import ResultsFolder
 from worker.engine.sinks.history import read_history
 
 #: To end a hang; what is waited for takes seconds.
@@ -169,6 +170,17 @@ def test_what_the_first_rank_refuses_ends_all(
         assert "Traceback" not in ranks.said()
     left = {path: path.stat().st_mtime_ns for path in out.rglob("*") if not path.name.startswith(".lock")}
     assert left == {path: time for path, time in before.items() if not path.name.startswith(".lock")}
+
+
+def test_ranks_are_kept_out_of_a_folder_in_which_another_trains(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with ResultsFolder(out).locked(), launched(train(out, TWO, "--fresh"), 2, tmp_path) as ranks:
+        for rank in (0, 1):
+            ranks.start(rank)
+        assert ranks.wait() == [2, 2], ranks.said()
+        assert ranks.said().count(f"process {os.getpid()} on {socket.gethostname()} is training in {out}") == 1
+        assert "Traceback" not in ranks.said()
+        assert [path.name for path in out.iterdir() if not path.name.startswith(".lock")] == []
 
 
 @pytest.mark.parametrize(
