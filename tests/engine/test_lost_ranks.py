@@ -331,7 +331,7 @@ def test_an_own_rank_that_is_killed_ends_a_first_one_that_waits_for_its_device(t
             assert "waiting\n" in iter(first.stdout.readline, "")
             (pid,) = ranks_of(first.pid)
             os.kill(int(pid), signal.SIGKILL)
-            said, _ = first.communicate(timeout=60)
+            said, _ = first.communicate(timeout=30)
         finally:
             first.kill()
     assert first.returncode == 1
@@ -348,7 +348,7 @@ def test_a_launched_rank_that_is_killed_ends_those_that_wait_for_their_devices(t
             assert time.monotonic() < until, ranks.said()
             time.sleep(0.1)
         ranks.processes[lost].kill()
-        codes = ranks.wait(60)
+        codes = ranks.wait(30)
         assert [code for rank, code in enumerate(codes) if rank != lost] == [1, 1], ranks.said()
         for rank in {0, 1, 2} - {lost}:
             assert f"rank {lost} of 3" in ranks.output(rank).read_text()
