@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from backend.cursors import LONGEST_CURSOR
 from backend.db.tables import Checkpoint, Comparison, Run, RunEvent
 from backend.runs.creation import NewRow, insert_run
 from tests.api.house import House, on_both
@@ -45,6 +46,7 @@ def all_pages(house: House, path: str, *, limit: int, **query: Any) -> list[Any]
     items, cursor = [], None
     for _ in range(10_000):
         page = house.api.get(path, limit=limit, **query, **({"cursor": cursor} if cursor else {}))
+        assert page["items"] or cursor is None, "`next` led to nothing"
         items += page["items"]
         cursor = page["next"]
         if cursor is None:
@@ -173,7 +175,7 @@ class TestLongLists:
                 at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number // 10)
                 row = Comparison(id=comparison_id, name="n", factor="sd", mode="parallel", created_at=at, change=1)
                 session.add(row)
-        shown = all_pages(house, "/comparisons", limit=99)
+        shown = all_pages(house, "/comparisons", limit=100)
         assert [item["id"] for item in shown] == sorted(ids, reverse=True)
 
     def test_the_history_of_a_run(self, house: House) -> None:
@@ -189,7 +191,7 @@ class TestLongLists:
 
     def test_the_queue(self, house: House) -> None:
         ids = launch(house, [f"run {number}" for number in range(530)])
-        assert [item["id"] for item in all_pages(house, "/queue", limit=100)] == ids
+        assert [item["id"] for item in all_pages(house, "/queue", limit=106)] == ids
 
     def test_checkpoints(self, house: House) -> None:
         (run_id,) = launch(house, ["run"])
@@ -225,7 +227,8 @@ def tampered(real: str) -> Iterator[str]:
         f" {real}",
         "A" * 20_000,
     )
-    yield from map(cursor, ("", "{", "[", "null", "5", "{}", "[]", '"text"', "[" * 30_000, "\xff", f"[{'9' * 5000}]"))
+    yield from map(cursor, ("", "{", "[", "null", "5", "{}", "[]", '"text"', "\xff", f"[{'9' * 5000}]"))
+    yield from map(cursor, ("[" * 7_000, "[" * 30_000))
     yield cursor([name])
     yield cursor([name, *values, 1])
     yield cursor([name + "x", *values])
@@ -282,6 +285,44 @@ class TestCursors:
                 answer = ask(path, sent)
                 assert answer.status_code == (200 if other == path else 422), (path, other)
                 assert other == path or "take it from `next`" in answer.json()["detail"]
+
+    @pytest.mark.parametrize(
+        ("path", "values"),
+        [
+            ("/runs?sort=best", (float("nan"), float("inf"), float("-inf"))),
+            ("/runs?sort=-elapsed", (float("nan"), float("inf"), float("-inf"))),
+            ("/runs?sort=created_at", ("2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59")),
+            ("/comparisons", ("2026-01-01", "2026-01-01T00:00:00", "9999-12-31T23:59:59-23:59")),
+        ],
+    )
+    def test_values_that_no_row_has_are_refused(
+        self, house: House, ask: Callable[[str, str], httpx.Response], path: str, values: tuple[object, ...]
+    ) -> None:
+        """A number without end, a moment without its zone: the databases would compare them each in its own way."""
+        self.paths(house)
+        real = house.api.get(path.partition("?")[0], limit=1, **_query_of(path))["next"]
+        name, first, *rest = json.loads(base64.urlsafe_b64decode(real + "=" * (-len(real) % 4)))
+        assert ask(path, cursor([name, first, *rest])).status_code == 200
+        for value in values:
+            answer = ask(path, cursor([name, value, *rest]))
+            assert (answer.status_code, list(answer.json().get("errors", ()))) == (422, ["cursor"]), value
+
+    def test_one_in_another_spelling_is_refused(self, house: House, ask: Callable[[str, str], httpx.Response]) -> None:
+        """Each has the very row in it, and none of them was `next` of any page."""
+        launch(house, ["?" * length for length in (9, 10, 11, 12)])
+        path, spellings, real = "/runs?sort=name", set(), None
+        for _ in range(3):
+            query = {"cursor": real} if real else {}
+            real = house.api.get("/runs", sort="name", limit=1, **query)["next"]
+            assert ask(path, real).status_code == 200
+            content = base64.urlsafe_b64decode(real + "=" * (-len(real) % 4))
+            spellings |= {cursor(content.decode() + " " * LONGEST_CURSOR), real.replace("_", "/"), f"{real}="}
+            spellings |= {real + "=" * (-len(real) % 4), real[:-1] + chr(ord(real[-1]) + 1)} - {real}
+            spellings.discard(real)
+        assert len(spellings) >= 12
+        for sent in spellings:
+            answer = ask(path, sent)
+            assert (answer.status_code, list(answer.json().get("errors", ()))) == (422, ["cursor"]), sent
 
 
 def _query_of(path: str) -> dict[str, str]:

@@ -91,6 +91,38 @@ class TestDocument:
                     [],
                 )
 
+    def test_every_conflict_is_described(self, house: House, document: dict[str, Any]) -> None:
+        """No schema can say what else is there; each operation that may meet it says so, and none that does not."""
+        images = {"name": "digits", "title": "", "dataset": "imagefolder", "data_dir": "/data/images"}
+        known = {"Idempotency-Key": "sent again after what it made was deleted"}
+        run, config = house.api.launch(), {"config": {"dataset": "digits"}}
+        house.move(run, "running")
+        ended = house.api.launch()
+        house.move(ended, "completed")
+        elsewhere = house.checkpoint(ended, "elsewhere.pt", root_id="another root", content=None)
+        provoked = {
+            "delete_run": ("DELETE", f"/runs/{run}", None),
+            "pause_run": ("POST", f"/runs/{ended}/pause", None),
+            "resume_run": ("POST", f"/runs/{ended}/resume", None),
+            "stop_run": ("POST", f"/runs/{ended}/stop", None),
+            "download_checkpoint": ("GET", f"/runs/{ended}/checkpoints/{elsewhere}/file", None),
+            "remove_dataset": ("DELETE", "/datasets/digits", None),
+            "register_dataset": ("POST", "/datasets", images),
+            "launch_run": ("POST", "/runs", config),
+            "clone_run": ("POST", f"/runs/{ended}/clone", None),
+            "create_comparison": ("POST", "/comparisons", config),
+        }
+        for name in ("launch_run", "clone_run", "create_comparison"):
+            method, path, body = provoked[name]
+            made = house.client.request(method, f"/api/v1{path}", json=body, headers=known).json()
+            for run_id in [one["id"] for one in made["runs"]] if "runs" in made else [made["id"]]:
+                assert house.client.delete(f"/api/v1/runs/{run_id}").status_code == 204
+        for name, (method, path, body) in provoked.items():
+            answer = house.client.request(method, f"/api/v1{path}", json=body, headers=known)
+            assert answer.status_code == 409, (name, answer.text)
+        described = {name for name, operation in operations(document).items() if "409" in operation["responses"]}
+        assert described == set(provoked)
+
     def test_files_are_of_their_own_kind(self, document: dict[str, Any]) -> None:
         for name, operation in operations(document).items():
             kinds = {
@@ -123,6 +155,12 @@ class TestDocument:
                         house.client.delete(f"/api/v1/datasets/{example['name']}")
                     answer = house.client.request(method, address, json=example)
                     assert answer.is_success, (path, answer.text)
+
+    def test_every_way_of_being_let_in_is_named_as_one_of_three(self, document: dict[str, Any]) -> None:
+        """By its token, its cookie, or as the owner, who shows nothing; of every operation alike."""
+        ways = [tuple(way) for way in document["security"]]
+        assert sorted(ways) == sorted([(), *((name,) for name in document["components"]["securitySchemes"])])
+        assert not [name for name, operation in operations(document).items() if "security" in operation]
 
     def test_the_cookie_is_the_one_that_a_browser_is_given(self, house: House) -> None:
         guarded = House(replace(house.settings, token="secret", port=8123))

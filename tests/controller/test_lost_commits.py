@@ -340,3 +340,36 @@ def test_a_wish_that_is_none_holds_up_no_other_run(world: World, worker: Scripte
     world.edit(damaged, desired="dance")
     world.step(2, seconds=ROUND)
     assert_trains_to_the_end(world, worker, other)
+
+
+@pytest.mark.parametrize("column", ["revision", "desired"])
+def test_the_newest_row_that_makes_no_key_holds_up_none_of_the_older_ones(world: World, column: str) -> None:
+    """Keys are published in the order of the changes, the newest first."""
+    others = [world.add_run() for _ in range(3)]
+    damaged = world.add_run()
+    world.edit(damaged, **{column: {"revision": LARGEST + 1, "desired": "dance"}[column]})
+    world.step(2, seconds=ROUND)
+    assert world.key(damaged) is None
+    assert None not in [world.key(run_id) for run_id in others]
+    world.want(others[0], Desired.PAUSE)
+    world.step(2, seconds=ROUND)
+    key = world.key(others[0])
+    assert key is not None
+    assert key.desired is Desired.PAUSE
+
+
+def test_one_key_that_redis_refuses_holds_up_no_other(world: World) -> None:
+    """It takes writes, only not this one."""
+    other, refused = world.add_run(), world.add_run()
+    world.redis.execute_command("ACL", "SETUSER", "default", "resetkeys", f"%R~{names.run_key(refused)}")
+    for pattern in (names.run_key(other), f"{names.MESSAGES_STREAM}*", f"{names.TRAIN_QUEUE}*", f"{names.HEALTH_KEY}*"):
+        world.redis.execute_command("ACL", "SETUSER", "default", f"~{pattern}")
+    try:
+        world.step(2, seconds=ROUND)
+        assert world.key(refused) is None
+        key = world.key(other)
+    finally:
+        world.redis.execute_command("ACL", "SETUSER", "default", "allkeys")
+    assert key is not None
+    world.step(2, seconds=ROUND)
+    assert world.key(refused) is not None

@@ -168,6 +168,23 @@ def test_a_setting_that_is_wrong_is_told(name: str, value: str, told: str) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_what_it_makes_in_an_empty_home_is_its_accounts_alone(world: World, tmp_path: Path) -> None:
+    """Started by hand before the service, under the usual umask: it makes the database."""
+    home = tmp_path / "home"
+    given = {"RESDROP_HOME": str(home), "RESDROP_REDIS_URL": world.redis_url}
+    surroundings = {name: value for name, value in os.environ.items() if name != "RESDROP_DATABASE_URL"}
+    command = [sys.executable, "-m", "backend.controller"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=surroundings | given, stderr=subprocess.PIPE, text=True, umask=0o022
+    ) as process:
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if "controlling" in line), "")
+        process.kill()
+    assert said
+    assert (home / "resdrop.db").stat().st_size
+    assert [str(path) for path in (home, *home.rglob("*")) if path.stat().st_mode & 0o077] == []
+
+
 def test_it_imports_neither_torch_nor_the_web_framework() -> None:
     unwanted = "{'torch', 'fastapi', 'alembic'}"
     code = f"import sys, backend.controller.__main__; print(sorted({unwanted} & set(sys.modules)))"

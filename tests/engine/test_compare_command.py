@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from worker.contract.options import add_config_options, given_settings
 from worker.engine.__main__ import main
 from worker.engine.checkpoint import newest_first
 from worker.engine.compare.arms import typed
+from worker.engine.results import ResultsFolder
 from worker.engine.sinks.history import read_history
 from worker.engine.verbs import compare
 
@@ -152,6 +154,18 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path, capsys: pytes
     assert main([*options(tmp_path), "--fresh"]) == 2
     assert "is not empty and holds no comparison" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("more", [[], ["--fresh"]])
+def test_a_second_comparison_in_the_same_folder_is_kept_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    out = tmp_path / "comparison"
+    with ResultsFolder(out).locked():
+        assert main([*options(out), *more]) == 2
+        refusal = f"process {os.getpid()} on {socket.gethostname()} is training in {out}; end it or give another --out"
+        assert refusal in capsys.readouterr().err
+        assert [path.name for path in out.iterdir() if not path.name.startswith(".lock")] == []
 
 
 def test_a_killed_run_is_reported_and_the_rest_goes_on(tmp_path: Path, undisturbed: Path) -> None:

@@ -20,6 +20,7 @@ from tests.engine.parts import differences, final_state, run_to_end
 from tests.engine.test_ranks import options, ranks_of, shared
 from worker.contract.config import RunConfig
 from worker.engine.__main__ import main
+from worker.engine.results import ResultsFolder
 from worker.engine.sinks.history import read_history
 
 #: To end a hang; what is waited for takes seconds.
@@ -171,6 +172,17 @@ def test_what_the_first_rank_refuses_ends_all(
     assert left == {path: time for path, time in before.items() if not path.name.startswith(".lock")}
 
 
+def test_ranks_are_kept_out_of_a_folder_in_which_another_trains(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with ResultsFolder(out).locked(), launched(train(out, TWO, "--fresh"), 2, tmp_path) as ranks:
+        for rank in (0, 1):
+            ranks.start(rank)
+        assert ranks.wait() == [2, 2], ranks.said()
+        assert ranks.said().count(f"process {os.getpid()} on {socket.gethostname()} is training in {out}") == 1
+        assert "Traceback" not in ranks.said()
+        assert [path.name for path in out.iterdir() if not path.name.startswith(".lock")] == []
+
+
 @pytest.mark.parametrize(
     ("mistyped", "said"),
     [
@@ -319,7 +331,7 @@ def test_an_own_rank_that_is_killed_ends_a_first_one_that_waits_for_its_device(t
             assert "waiting\n" in iter(first.stdout.readline, "")
             (pid,) = ranks_of(first.pid)
             os.kill(int(pid), signal.SIGKILL)
-            said, _ = first.communicate(timeout=60)
+            said, _ = first.communicate(timeout=30)
         finally:
             first.kill()
     assert first.returncode == 1
@@ -336,7 +348,7 @@ def test_a_launched_rank_that_is_killed_ends_those_that_wait_for_their_devices(t
             assert time.monotonic() < until, ranks.said()
             time.sleep(0.1)
         ranks.processes[lost].kill()
-        codes = ranks.wait(60)
+        codes = ranks.wait(30)
         assert [code for rank, code in enumerate(codes) if rank != lost] == [1, 1], ranks.said()
         for rank in {0, 1, 2} - {lost}:
             assert f"rank {lost} of 3" in ranks.output(rank).read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -346,3 +347,19 @@ def test_the_secrets_stay_with_the_worker(controller: Controller, start_worker: 
     assert "OMP_NUM_THREADS" in environment
     assert "hush" not in environment
     assert "pass-phrase" not in environment
+
+
+def test_what_a_worker_leaves_is_its_accounts_alone(controller: Controller, start_worker: StartWorker) -> None:
+    """Started by hand, under the usual umask: checkpoints, logs, spools and its name."""
+    before = os.umask(0o022)
+    try:
+        worker = start_worker()
+    finally:
+        os.umask(before)
+    controller.launch("r_1", name="count")
+    wait_until(lambda: controller.newest_checkpoints("r_1"), what="a checkpoint", report=worker.log)
+    by_the_test = worker.home / "worker.log"
+    made = [path for path in worker.home.rglob("*") if path != by_the_test and not path.is_symlink()]
+    assert [path for path in made if path.suffix == ".pt"]
+    assert worker.spools()
+    assert [str(path) for path in made if path.lstat().st_mode & 0o077] == []
