@@ -6,14 +6,16 @@ All of it is scipy's. `differences` are one for each seed, finite, at least two,
 from __future__ import annotations
 
 import math
+import statistics
 import warnings
 from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from worker.evidence.estimates import ROUNDING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -55,6 +57,7 @@ def sign_flips(differences: Sequence[float], *, at: float = 0.0, alternative: Al
     It assumes only that a difference is as likely to lie above `at` as equally far below it. No p is below 2 / 2^n
     (1 / 2^n one-sided), so five seeds never reach 0.05 two-sided. Fisher: The Design of Experiments (1935), section 21.
     """
+    import numpy as np
     from scipy.stats import permutation_test
 
     shifted = np.asarray(differences, dtype=float) - at
@@ -76,6 +79,7 @@ def bootstrap_interval(differences: Sequence[float], confidence: float) -> tuple
     """
     if len(differences) < BOOTSTRAP_FROM:
         return None
+    import numpy as np
     from scipy.stats import bootstrap
 
     with warnings.catch_warnings():
@@ -98,7 +102,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
     """Pearson's, of two arms over the seeds; None for fewer than three of them or an arm without spread."""
     if len(first) < 3 or not has_spread(first) or not has_spread(second):
         return None
-    return float(np.corrcoef(first, second)[0, 1])
+    return statistics.correlation(first, second)
 
 
 def unpaired_seeds(first: Sequence[float], second: Sequence[float]) -> int:
@@ -122,4 +126,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    return np.asarray(np.mean(values, axis=axis))
+    means: np.ndarray = values.mean(axis=axis)
+    return means
