@@ -82,7 +82,9 @@ def test_a_pair_has_two_colours_that_are_the_same_everywhere(run: Run) -> None:
 
 
 def test_runs_that_share_a_chart_have_different_colours(run: Run) -> None:
-    runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(12)]
+    runs: list[dict[str, object]] = [
+        {"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(12)
+    ]
     assert (
         len(set(run("palette", "(m, runs) => [...m.distinctLines(runs).values()].map(({ colour }) => colour)", runs)))
         == 12
@@ -91,7 +93,9 @@ def test_runs_that_share_a_chart_have_different_colours(run: Run) -> None:
 
 @pytest.mark.parametrize(("count", "distinct"), [(13, 13), (36, 36), (48, 48), (100, 48)])
 def test_lines_of_one_colour_are_told_apart_by_their_dashes(run: Run, count: int, distinct: int) -> None:
-    runs = [{"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(count)]
+    runs: list[dict[str, object]] = [
+        {"id": f"r_{n}", "comparison_id": None, "arm": None, "config": {}} for n in range(count)
+    ]
     lines = run("palette", "(m, runs) => [...m.distinctLines(runs).values()]", runs)
     assert len({(line["colour"], line["dash"]) for line in lines}) == distinct
     assert len({line["colour"] for line in lines}) == 12
