@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.many_runs import Made, insert_comparison, insert_runs
 from tests.support.service import Service
@@ -208,3 +209,33 @@ def test_a_comparison_goes_on_with_the_runs_that_are_left(page: Page, service: S
     for run_id in ids[:3]:
         service.api.delete(f"/runs/{run_id}")
     expect(page.get_by_test_id("missing")).to_contain_text("there is no comparison")
+
+
+@pytest.mark.parametrize("place", ["run", "compare", "comparison"])
+def test_runs_that_are_deleted_while_a_page_asks_for_them_are_not_shown(
+    page: Page, service: Service, place: str
+) -> None:
+    """The stream overtakes the answer, and tells of the deletion once only."""
+    comparison, ids = insert_comparison(service.home, name="a pair", seeds="0")
+    path = {"run": f"/runs/{ids[1]}", "compare": f"/compare?runs={ids[0]},{ids[1]}"}.get(place)
+    asked = f"**/api/v1/runs/{ids[1]}" if place == "run" else "**/api/v1/compare?**"
+
+    def overtaken(route: Route) -> None:
+        answer = route.fetch()
+        for run_id in ids:
+            service.api.delete(f"/runs/{run_id}")
+        time.sleep(1)
+        route.fulfill(response=answer)
+
+    page.goto("/new")
+    expect(page.get_by_test_id("connection")).to_contain_text("Live")
+    page.route(asked, overtaken, times=1)
+    # Within the page, whose stream is open.
+    page.evaluate("(path) => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); }",
+                  path or f"/comparisons/{comparison}")  # fmt: skip
+    if place == "run":
+        expect(page).to_have_url(re.compile("/runs$"))
+        expect(page.locator("body")).to_contain_text("The run was deleted.")
+    else:
+        said = "there is no comparison" if place == "comparison" else "none of these runs exist"
+        expect(page.get_by_test_id("missing")).to_contain_text(said)

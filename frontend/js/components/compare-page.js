@@ -1,5 +1,5 @@
 import { childController } from "../abort.js";
-import { onceReachable } from "../again.js";
+import { onceReachable, upToDate } from "../again.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { showComparisons } from "./comparison-list.js";
@@ -46,13 +46,17 @@ async function showRuns(body, app, ids, show) {
   const { api, runs, signal } = app;
   runs.need(ids, signal);
   try {
-    const answer = await api.compare(ids, signal);
+    const isShown = (answer, id) => answer.runs.some((run) => run.id === id);
+    const answer = await upToDate(
+      () => api.compare(ids, signal),
+      (came) => ids.some((id) => isShown(came, id) && runs.wasDeleted(id)),
+    );
     runs.putAll(answer.runs);
+    // Asked for again, it tells of a deleted one as of any that is missing.
+    const isDeleted = ({ id }) => id && isShown(answer, id) && runs.wasDeleted(id);
     const view = createCompareView(answer, app, { isRemovable: true });
     view.node.addEventListener("removed", ({ detail }) => show(ids.filter((id) => id !== detail.id)));
     body.replaceChildren(...missingRuns(answer.missing, () => show(answer.runs.map((run) => run.id))), view.node);
-    // Asked for again, it tells of the deleted one as of any that is missing.
-    const isDeleted = ({ id }) => id && ids.includes(id) && runs.wasDeleted(id) && !answer.missing.includes(id);
     runs.addEventListener("changed", ({ detail }) => isDeleted(detail) && show(ids), { signal });
   } catch (error) {
     if (error.name === "AbortError") return;

@@ -1,4 +1,4 @@
-import { onceReachable } from "../again.js";
+import { onceReachable, upToDate } from "../again.js";
 import { addresses } from "../api.js";
 import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
@@ -81,19 +81,21 @@ export async function comparisonPage(container, app) {
   }
 }
 
-/** The comparison and its runs, both of one moment: a run may be deleted between the two questions. */
-async function fetched(id, { api, runs, signal }) {
-  for (;;) {
+/** The comparison and its runs, both of one moment: a run may be deleted between the two questions, and after them. */
+function fetched(id, { api, runs, signal }) {
+  const ask = async () => {
     const comparison = await api.comparison(id, signal);
-    if (!comparison.runs.length) throw new Error("All of its runs have been deleted.");
     const ids = comparison.runs.map((run) => run.id);
+    if (!ids.length) throw new Error("All of its runs have been deleted.");
     runs.need(ids, signal);
     const first = await api.compare(ids, signal).catch((error) => {
       if (error.status !== 404) throw error;
-      return null;
+      return { runs: [], missing: ids };
     });
-    if (first && !first.missing.length) return { comparison, first };
-  }
+    return { comparison, first };
+  };
+  const isGone = (run) => runs.wasDeleted(run.id);
+  return upToDate(ask, ({ first }) => first.missing.length || first.runs.some(isGone));
 }
 
 function build(container, app, comparison, first) {

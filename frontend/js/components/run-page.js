@@ -34,10 +34,12 @@ export async function runPage(container, app) {
   try {
     runs.put(await api.run(params.id, signal));
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (error.name === "AbortError") return undefined;
     if (!runs.get(params.id) || error.status === 404) return showMissing(container, error, app);
   }
-  if (!signal.aborted) build(container, app, params.id);
+  if (signal.aborted) return undefined;
+  // The stream may have told of its deletion while the answer was under way.
+  return runs.get(params.id) ? build(container, app, params.id) : leave(app, params.id);
 }
 
 /** A run that cannot be shown; where the service was only away, coming back shows it. */
