@@ -6,11 +6,12 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from backend.cli.parsing import Parser
 from backend.cli.terminal import complain, leave_quietly
 from backend.process.errors import CommandError
-from worker.common.disk import is_full
+from worker.common.disk import remedy_of, takes_nothing
 
 VERBS = {
     "up": "start everything on this machine and open the page",
@@ -59,7 +60,7 @@ def _carry_out(arguments: Sequence[str]) -> int:
 def _explained(verb: str, error: OSError) -> str:
     """A disk or a file that let the command down, in one sentence."""
     place = f"{error.filename}: " if error.filename else ""
-    remedy = "make room there" if is_full(error) else "see to it, and try again"
+    remedy = remedy_of(error, Path(error.filename or ".")) if takes_nothing(error) else "see to it, and try again"
     return f"`resdrop {verb}` cannot go on: {place}{error.strerror or error}; {remedy}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -10,14 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.support.small_disk import SmallDisk, require_small_disks
-from worker.common.disk import Room
+from worker.common.disk import Room, remedy_of
+from worker.contract.config import RunConfig
+from worker.contract.messages import Point
+from worker.engine.ports import RunStarted
 from worker.engine.sinks.deferred import DeferredFile, Refusals, append_whole
+from worker.engine.sinks.history import HistoryFile
+from worker.engine.sinks.tensorboard import TensorBoardEvents
 
 pytestmark = pytest.mark.fault
 
@@ -27,6 +34,7 @@ SETTINGS = (
     *("--log_every=1", "--bn_reestimate=0", "--threads=1"),
 )
 STEPS = 8 * 11
+AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class Training:
@@ -70,6 +78,10 @@ def training(tmp_path: Path) -> Iterator[Training]:
     started.process.wait()
 
 
+def events_of(folder: Path) -> list[Path]:
+    return sorted((folder / "tensorboard").iterdir())
+
+
 def copied(folder: Path, to: Path) -> Path:
     """The disk goes when the process ends, so that what is on it is taken before."""
     subprocess.run(["cp", "-a", str(folder), str(to)], check=True)
@@ -108,15 +120,72 @@ def test_a_training_goes_on_through_a_full_disk_and_its_files_are_whole(training
     assert (folder / "checkpoints/last.pt").exists()
 
 
-def test_what_was_never_written_is_said_and_is_no_success(training: Training) -> None:
+def test_without_its_last_checkpoint_a_training_has_not_completed(training: Training) -> None:
     training.wait_until(training.has_begun, "its first rows")
     training.wait_until(lambda: training.says("epoch 2/8: val/top1"), "two epochs")
     training.disk.fill()
     assert training.process.wait(120) == 1
     said = training.output.read_text()
-    # Without its last checkpoint a training has not completed.
-    assert "failed: " in said
+    assert "failed: checkpoint " in said
+    assert "; make room there, then go on" in said
+    # The reason is in no file either, of which the console tells.
+    assert re.search(r"not all was written to .*\.\w+ \(No space left on device\)", said), said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("history.csv", "history.csv (No space left on device)"),
+        ("train.log", "train.log (No space left on device)"),
+    ],
+)
+def test_what_was_never_written_is_said_and_is_no_success(training: Training, name: str, shown: str) -> None:
+    training.wait_until(training.has_begun, "its first rows")
+    (training.folder / name).unlink()
+    (training.folder / name).symlink_to("/dev/full")
+    assert training.process.wait(120) == 1, training.output.read_text()
+    said = training.output.read_text()
+    assert "\ncompleted in " in said
+    assert said.count("not all was written to ") == 1
+    assert shown in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["history.csv", "summary.json", "train.log"])
+def test_a_file_that_cannot_be_written_for_another_reason_ends_in_a_sentence(training: Training, name: str) -> None:
+    """The others are written to their end."""
+    training.wait_until(training.has_begun, "its first rows")
+    keeper = subprocess.Popen([*("nsenter", "-t", str(training.process.pid), "-m"), "sleep", "600"])
+    (training.folder / name).unlink()
+    (training.folder / name).mkdir()
+    try:
+        assert training.process.wait(120) == 1, training.output.read_text()
+        training.disk.attach(keeper.pid)
+        files = {path.name: path.read_text() for path in training.folder.iterdir() if path.is_file()}
+    finally:
+        keeper.kill()
+        keeper.wait()
+    said = training.output.read_text()
+    assert f"{name} (Is a directory)" in said
+    assert "Traceback" not in said
+    if name != "summary.json":
+        assert json.loads(files["summary.json"])["status"] == "failed"
+    if name != "train.log":
+        assert "failed: " in files["train.log"]
+
+
+@pytest.mark.parametrize("name", ["train.log", "config.json"])
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_trained(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run" / name).mkdir(parents=True)
+    if name != "config.json":
+        settings = dict(text.removeprefix("--").split("=") for text in SETTINGS)
+        (tmp_path / "run" / "config.json").write_text(RunConfig.model_validate(settings).model_dump_json())
+    train = [sys.executable, "-m", "worker.engine", "train", f"--out={tmp_path}/run", *SETTINGS]
+    done = subprocess.run(train, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120)
+    assert done.returncode == 2
+    assert "Is a directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_disk_that_is_full_at_the_start_is_refused(tmp_path: Path) -> None:
@@ -194,6 +263,52 @@ class TestDeferredFiles:
         finally:
             holder.kill()
             holder.wait()
+
+
+def test_events_are_written_anew_from_a_history_that_is_whole(tmp_path: Path) -> None:
+    """The disk takes files again, and the history's own next try is not due yet."""
+    refusals = Refusals(tmp_path)
+    history = HistoryFile(tmp_path / "history.csv", refusals)
+    events = TensorBoardEvents(tmp_path / "tensorboard", refusals, history=history)
+    for sink in (history, events):
+        sink.started(RunStarted(0, 4, 5, 9, 269_722, "cpu", 1, False, {"torch": "2"}))
+    for step in range(1, 7):
+        if step == 2:
+            (file,) = events_of(tmp_path)
+            for path in (tmp_path / "history.csv", file):
+                path.rename(path.with_name("aside"))
+                path.symlink_to("/dev/full")
+        for sink in (history, events):
+            sink.point(Point(step=step, epoch=step / 5, elapsed_seconds=step, at=AT, values={"train/loss": 1.0 / step}))
+        if step == 3:
+            assert not events.flush()
+        if step == 4:
+            (tmp_path / "history.csv").unlink()
+            (tmp_path / "aside").rename(tmp_path / "history.csv")
+            assert events.flush()
+    events.close()
+    found = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == list(range(1, 7))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EDQUOT, "remove files of yours there, or have your quota raised"),
+        (errno.EROFS, "have it mounted for writing again"),
+        (errno.EIO, "have the disk checked, which answers with errors"),
+        (errno.EACCES, "let its folder take files again"),
+    ],
+)
+def test_the_remedy_is_that_of_the_cause(tmp_path: Path, number: int, remedy: str) -> None:
+    told: list[str] = []
+    refusals = Refusals(tmp_path)
+    refusals.tell_by(told.append)
+    error = OSError(number, os.strerror(number))
+    assert remedy_of(error, tmp_path) == remedy
+    refusals.note("train.log", error)
+    assert told[0].endswith(f"keeps in memory what it has to write; {remedy}")
 
 
 def test_a_disk_without_inodes_asks_for_fewer_files() -> None:

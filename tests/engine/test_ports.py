@@ -35,7 +35,9 @@ SINKS: dict[str, Callable[[Path], MetricSink]] = {
     "history": lambda folder: HistoryFile(folder / "history.csv"),
     "log": lambda folder: LogFile(folder / "train.log"),
     "summary": lambda folder: summary_of(folder),
-    "tensorboard": lambda folder: TensorBoardEvents(folder / "tensorboard"),
+    "tensorboard": lambda folder: TensorBoardEvents(
+        folder / "tensorboard", history=HistoryFile(folder / "history.csv")
+    ),
     "keeper": lambda folder: CheckpointKeeper(folder, newest=2),
     "console": lambda folder: Console(io.StringIO()),  # noqa: ARG005
     "fan out": lambda folder: FanOut([NullSink(), HistoryFile(folder / "history.csv")]),
@@ -156,7 +158,7 @@ def test_a_resume_takes_out_of_the_history_what_will_be_told_again(
 @pytest.mark.parametrize("resumed", [0, 3])
 def test_a_resume_voids_later_events_also_where_it_begins_anew(tmp_path: Path, resumed: int) -> None:
     for first in (0, resumed):
-        events = TensorBoardEvents(tmp_path)
+        events = TensorBoardEvents(tmp_path, history=HistoryFile(tmp_path.with_name("history.csv")))
         events.started(run_started(first))
         for step in (3, 5):
             if step > first:

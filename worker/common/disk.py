@@ -80,6 +80,24 @@ def takes_nothing(error: OSError) -> bool:
     return is_full(error) or error.errno in (errno.EROFS, errno.EIO)
 
 
+def remedy_of(error: OSError, path: Path) -> str:
+    """What lets the disk that holds `path` take files again."""
+    match error.errno:
+        case errno.ENOSPC:
+            try:
+                return room_at(path).remedy
+            except OSError:
+                return "make room there"
+        case errno.EDQUOT:
+            return "remove files of yours there, or have your quota raised"
+        case errno.EROFS:
+            return "have it mounted for writing again"
+        case errno.EIO:
+            return "have the disk checked, which answers with errors"
+        case _:
+            return "let its folder take files again"
+
+
 def shown_size(size: int) -> str:
     """Bytes as a person reads them: 512 B, 3.1 MB, 250 GB."""
     value, unit = float(size), "B"

@@ -19,7 +19,7 @@ from zipfile import is_zipfile
 
 import torch
 
-from worker.common.disk import is_full
+from worker.common.disk import remedy_of
 from worker.common.unfinished_checkpoints import SUFFIX, mark_in_use, remove_unfinished
 from worker.engine.checkpoint_contents import Misfit, refuse_misfit
 from worker.engine.data.images import Dataset
@@ -90,9 +90,9 @@ def save(content: Mapping[str, Any], path: Path) -> Written:
         written = _write_whole(dict(content, format=FORMAT), path)
         _sync_folder(path.parent)
     except OSError as error:
-        remedy = "make room there" if is_full(error) else "let its folder take files again"
         raise CheckpointUnwritable(
-            f"checkpoint {path} cannot be written: {error.strerror}; {remedy}, then go on from the one before"
+            f"checkpoint {path} cannot be written: {error.strerror}; {remedy_of(error, path)}, then go on from "
+            "the one before"
         ) from error
     return written
 

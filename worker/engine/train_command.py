@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.common.disk import is_full
+from worker.common.disk import remedy_of, takes_nothing
 from worker.contract.config import RunConfig
 from worker.engine import execution
 from worker.engine.checkpoint import (
@@ -36,7 +36,7 @@ from worker.engine.ranks import Ranks
 from worker.engine.results import FolderRefused, ResultsFolder
 from worker.engine.signals import BY_SIGNAL, SignalControl, leave_signals_to_another
 from worker.engine.sinks.console import Console
-from worker.engine.sinks.deferred import Refusals
+from worker.engine.sinks.deferred import Flushed, Refusals
 from worker.engine.sinks.fanout import FanOut
 from worker.engine.sinks.history import HistoryFile
 from worker.engine.sinks.keeper import CheckpointKeeper
@@ -186,14 +186,16 @@ def _train_in(
     refusals = Refusals(folder.root)
     console, log, history = Console(sys.stdout), LogFile(folder.log, refusals), HistoryFile(folder.history, refusals)
     summary = SummaryFile(folder.summary, refusals, history=folder.history, config=config)
-    events = TensorBoardEvents(folder.tensorboard, refusals, history=folder.history) if is_installed() else None
+    events = TensorBoardEvents(folder.tensorboard, refusals, history=history) if is_installed() else None
     told = FanOut([console, log])
     refusals.tell_by(told.notice)
-    told.log(described(dataset, config))
-    for warning in (*config.warnings(), *beginning.notices):
-        told.notice(warning)
-    if events is None:
-        told.notice("no TensorBoard events: pip install tensorboard to have them")
+    missing = () if events else ("no TensorBoard events: pip install tensorboard to have them",)
+    try:
+        told.log(described(dataset, config))
+        for warning in (*config.warnings(), *beginning.notices, *missing):
+            told.notice(warning)
+    except OSError as error:
+        raise FolderRefused(f"{error.filename} cannot be written to: {error.strerror}") from error
     resume = beginning.resume
     keeper = CheckpointKeeper(
         folder.checkpoints,
@@ -225,19 +227,25 @@ def _train_in(
             log.log(traceback.format_exc())
         raise _failed(_unforeseen(error, config, folder), told=told, summary=summary) from error
     else:
-        summary.finish(outcome)
-        told.log(_farewell(outcome, folder))
+        # What cannot be written is told below.
+        with suppress(OSError):
+            summary.finish(outcome)
+        with suppress(OSError):
+            told.log(_farewell(outcome, folder))
     finally:
         # In this order: the events may be written anew from the history.
-        for file in (history, keeper, *([events] if events else ()), summary, log):
-            file.flush()
+        written: dict[str, Flushed] = {folder.history.name: history, folder.checkpoints.name: keeper}
+        if events is not None:
+            written[folder.tensorboard.name] = events
+        refusals.write_last(written | {folder.summary.name: summary, folder.log.name: log})
         if events is not None:
             events.close()
+        if refusals.refused:
+            complain(
+                f"not all was written to {refusals.reasons} in {folder.root}, and what is missing there is lost; the "
+                "checkpoints that are there are whole"
+            )
     if refusals.refused:
-        complain(
-            f"the disk has not taken all of {', '.join(refusals.refused)} in {folder.root}, and what they lack is "
-            "lost; the checkpoints that are there are whole"
-        )
         return FAILED
     return 0 if outcome.ending is Ending.COMPLETED else BY_SIGNAL + (control.received or 0)
 
@@ -271,9 +279,10 @@ def _best_checkpoint(folder: ResultsFolder, resume: Checkpoint | None) -> Path |
 
 
 def _unforeseen(error: Exception, config: RunConfig, folder: ResultsFolder) -> str:
-    is_room_short = isinstance(error, OSError) and is_full(error)
-    remedy = f"; make room for {folder.root}, then the same command goes on" if is_room_short else ""
-    return f"{reason_of(error, config)}{remedy}"
+    reason = reason_of(error, config)
+    if isinstance(error, OSError) and takes_nothing(error):
+        return f"{reason}; {remedy_of(error, folder.root)}, then {GOES_ON}"
+    return reason
 
 
 def _failed(reason: str, *, told: MetricSink, summary: SummaryFile) -> _Failed:
@@ -282,9 +291,10 @@ def _failed(reason: str, *, told: MetricSink, summary: SummaryFile) -> _Failed:
 
 
 def _note_failed(reason: str, *, told: MetricSink, summary: SummaryFile) -> None:
-    # A full disk may be the very reason; the console is told first.
+    # That a file cannot be written may be the very reason; the console is told first.
     with suppress(OSError):
         told.log(f"failed: {reason}")
+    with suppress(OSError):
         summary.fail(reason)
 
 

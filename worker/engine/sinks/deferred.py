@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-from worker.common.disk import takes_nothing
+from worker.common.disk import remedy_of, takes_nothing
 from worker.engine.atomic import write_text
 
 #: What one file may keep in memory. Beyond it the refusal ends the training, which goes on from its last checkpoint.
@@ -15,6 +16,11 @@ MOST_KEPT = 64 << 20
 RETRY_SECONDS = 5.0
 
 Tell = Callable[[str], None]
+
+
+class Flushed(Protocol):
+    def flush(self) -> bool:
+        """Has the disk taken everything? Raises OSError for what is no matter of room."""
 
 
 class Refusals:
@@ -33,18 +39,31 @@ class Refusals:
         """The names of the files of which something is not written yet."""
         return tuple(self._refused)
 
+    @property
+    def reasons(self) -> str:
+        """The names with the reasons: "history.csv (No space left on device), train.log (Permission denied)"."""
+        return ", ".join(f"{name} ({error.strerror or error})" for name, error in self._refused.items())
+
     def note(self, name: str, error: OSError) -> None:
         is_first = not self._refused
         self._refused[name] = error
         if is_first:
             self._tell(
                 f"{self._root / name} cannot be written: {error.strerror}. The training goes on, and keeps in memory "
-                f"what it has to write; make room for {self._root}"
+                f"what it has to write; {remedy_of(error, self._root)}"
             )
 
     def clear(self, name: str) -> None:
         if self._refused.pop(name, None) is not None and not self._refused:
             self._tell(f"the files of {self._root} are written again, with what was kept meanwhile")
+
+    def write_last(self, files: Mapping[str, Flushed]) -> None:
+        """Has `files`, by their names and in their order, write what they still keep; notes each that cannot."""
+        for name, file in files.items():
+            try:
+                file.flush()
+            except OSError as error:
+                self._refused[name] = error
 
 
 class DeferredFile:

@@ -35,6 +35,10 @@ class HistoryFile(NullSink):
     def flush(self) -> bool:
         return self._file.flush()
 
+    def rows(self) -> list[dict[str, str]]:
+        """Those that the disk has taken, as text."""
+        return read_history(self._path)
+
 
 def read_history(path: Path) -> list[dict[str, str]]:
     """The rows as text; empty where there is no file. A last line that a crash cut short is left out."""

@@ -17,7 +17,7 @@ from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
 from worker.engine.sinks.deferred import RETRY_SECONDS, Refusals
-from worker.engine.sinks.history import read_history
+from worker.engine.sinks.history import HistoryFile
 
 
 def is_installed() -> bool:
@@ -35,10 +35,10 @@ class TensorBoardEvents(NullSink):
     """Scalars over the step, written within ten seconds; a resume voids later steps of the same folder.
 
     Nobody knows which of its events a disk that was full has taken. So after one the folder is written anew, from
-    `history`, which has every point; it has to hear of each point first.
+    `history`, which has every point once it is written itself; it has to hear of each point first.
     """
 
-    def __init__(self, folder: Path, refusals: Refusals | None = None, *, history: Path | None = None) -> None:
+    def __init__(self, folder: Path, refusals: Refusals | None = None, *, history: HistoryFile) -> None:
         self._folder = folder
         self._refusals = refusals or Refusals(folder.parent)
         self._history = history
@@ -68,9 +68,10 @@ class TensorBoardEvents(NullSink):
         if self._is_refused:
             self._tried_at = time.monotonic()
             with self._bearing_a_full_disk():
-                self._write_anew()
-                self._is_refused = False
-                self._refusals.clear(self._folder.name)
+                if self._history.flush():
+                    self._write_anew()
+                    self._is_refused = False
+                    self._refusals.clear(self._folder.name)
         return not self._is_refused
 
     def close(self) -> None:
@@ -90,7 +91,7 @@ class TensorBoardEvents(NullSink):
         """Raises OSError."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._open()
-        for row in read_history(self._history) if self._history is not None else ():
+        for row in self._history.rows():
             at = datetime.fromisoformat(row["at"]).timestamp()
             for name in (metric.value for metric in Metric):
                 if row.get(name):
