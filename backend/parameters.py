@@ -12,25 +12,30 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from fastapi import Request
 from fastapi.params import Query
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 
 from backend.errors import BadInput
 
 
 async def refuse_undeclared(request: Request) -> None:
     """For every route, as a dependency. Raises BadInput."""
-    taken = query_parameters(request.scope["endpoint"])
+    refuse_others(request, query_parameters(request.scope["endpoint"]))
+
+
+def refuse_others(request: HTTPConnection, taken: Mapping[str, bool]) -> None:
+    """`taken` names the parameters that there are, and whether each may be given several times. Raises BadInput."""
     given = Counter(name for name, _ in request.query_params.multi_items())
-    errors = {name: [_sentence(name, request, taken)] for name in given if name not in taken}
+    there_are = f"there are {', '.join(sorted(taken))}" if taken else "there are none"
+    errors = {
+        name: [f"there is no field {name[:80]!r} here; of parameters of {request.url.path} {there_are}"]
+        for name in given
+        if name not in taken
+    }
     for name, count in given.items():
         if count > 1 and not taken.get(name, True):
             errors[name] = [f"{name} is there {count} times; give it once"]
     if errors:
         raise BadInput(errors)
-
-
-def _sentence(name: str, request: Request, taken: Mapping[str, bool]) -> str:
-    there_are = f"there are {', '.join(sorted(taken))}" if taken else "there are none"
-    return f"there is no field {name[:80]!r} here; of parameters of {request.url.path} {there_are}"
 
 
 @cache

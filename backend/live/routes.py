@@ -41,10 +41,17 @@ async def get_live(
     watched = [run_id for run_id in runs.split(",") if run_id]
     if len(watched) > MOST_WATCHED:
         raise BadInput({"runs": [f"runs names {len(watched)} runs; watch {MOST_WATCHED} or fewer at once"]})
-    asked = last_event_id or since
-    number = _number(asked)
+    number = _number(since)
+    if since is not None and number is None:
+        raise BadInput(
+            {"since": [f"since {since[:80]!r} is no change; give the `change` of a snapshot, a whole number"]}
+        )
+    # A browser cannot help what it sends here, so that it is told to ask anew.
+    is_lost = bool(last_event_id) and _number(last_event_id) is None
     texts = parts.live.stream(
-        since=number, is_lost=bool(asked) and number is None, runs=None if runs == "*" else watched
+        since=_number(last_event_id) if last_event_id else number,
+        is_lost=is_lost,
+        runs=None if runs == "*" else watched,
     )
     # Proxies are to pass on each event as it comes.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -6,17 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from backend.errors import BadInput
 from backend.metrics.queries import Axis, Curves, csv_lines, metric_names, read_curves
 from backend.parts import DatabaseOf, RunId
 from backend.problems import described_file, may_answer
 from backend.runs.queries import get_run
+from worker.contract.names import Metric
 
 router = APIRouter(tags=["metrics"])
 
 MOST_NAMES = 50
-LONGEST_NAME = 64
+_METRICS = frozenset(metric.value for metric in Metric)
 
 
 @router.get(
@@ -40,7 +42,7 @@ def get_metrics(
 ) -> Curves:
     """Where points are left out, the least and the greatest of each stretch are kept, one gap of it, and the ends."""
     with database.read() as session:
-        wanted = _names(names) if names is not None else None
+        wanted = _names(session, run_id, names) if names is not None else None
         return read_curves(session, run_id, names=wanted, axis=x, max_points=max_points, since=since)
 
 
@@ -61,11 +63,16 @@ def get_csv(database: DatabaseOf, run_id: RunId) -> StreamingResponse:
     return StreamingResponse(csv_lines(database, run_id, names), media_type="text/csv", headers=headers)
 
 
-def _names(text: str) -> list[str]:
+def _names(session: Session, run_id: str, text: str) -> list[str]:
+    """Raises BadInput; a metric of the schema may have no points yet, and a run may have others beside."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadInput({"names": ["names is empty; name metrics, separated by commas, or leave it out for all"]})
     if len(names) > MOST_NAMES:
         raise BadInput({"names": [f"names has {len(names)} of them; ask for {MOST_NAMES} or fewer at once"]})
-    for name in names:
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise BadInput({"names": [f"names: {name[:80]!r} is no metric; see `metrics` of GET /api/v1/schema"]})
+    others = [name for name in names if name not in _METRICS]
+    unknown = set(others) - set(metric_names(session, run_id)) if others else set()
+    if unknown:
+        shown = ", ".join(repr(name[:80]) for name in others if name in unknown)
+        raise BadInput({"names": [f"names: the run has no metric {shown}; see `metrics` of GET /api/v1/schema"]})
     return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -12,7 +13,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.connections.peer import peer_of_scope
+from backend.errors import BadInput
 from backend.methods import answer_by_method
+from backend.parameters import refuse_others
 from backend.problems import problem
 from backend.security.addresses import Addresses, own_hosts
 from backend.security.documents import token_page
@@ -29,6 +32,10 @@ _COOKIE_LIVES_SECONDS = 30 * 24 * 3600
 _MOST_BYTES_OF_FORM = 8192
 #: Printable ASCII that begins with one slash, and no backslash, which browsers take for a slash.
 _INSIDE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+
+#: The parameters of the login, each given once.
+_TAKEN = {"next": False, "code": False}
 
 
 class Login:
@@ -59,10 +66,10 @@ class Login:
         """What is said in place of the service; None for who is let in."""
         path = route_path(request.scope)
         if path == LOGIN:
-            return await self._log_in(request)
+            return _refused(request, _TAKEN) or await self._log_in(request)
         if not self._is_let_in(request):
             return await self._refusal(request)
-        return self._new_link(request) if path == LINKS else None
+        return (_refused(request, {}) or self._new_link(request)) if path == LINKS else None
 
     def _is_let_in(self, request: Request) -> bool:
         if self._is_owner(request):
@@ -155,6 +162,14 @@ class Login:
         return JSONResponse({"path": f"{LOGIN}?code={self._links.make()}", "seconds": LINK_SECONDS}, status_code=201)
 
 
+def _refused(request: Request, taken: Mapping[str, bool]) -> Response | None:
+    try:
+        refuse_others(request, taken)
+    except BadInput as error:
+        return problem(422, str(error), errors=error.errors)
+    return None
+
+
 def _too_many() -> Response:
     return problem(429, "Too many wrong tokens are being answered; try again in a few seconds.", headers=_SOON)
 
@@ -225,6 +240,8 @@ async def _form(request: Request) -> dict[str, str]:
             raise HTTPException(413, f"The form is too large; send {_MOST_BYTES_OF_FORM:,} bytes or fewer.")
     fields = parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)
     for name, count in Counter(name for name, _ in fields).items():
+        if name not in ("token", "next"):
+            raise HTTPException(422, f"There is no field {name[:80]!r} in this form; it has token and next.")
         if count > 1:
             raise HTTPException(422, f"{name[:80]!r} is there {count} times in the form; give it once.")
     return dict(fields)

@@ -51,10 +51,11 @@ class Page:
 
 
 @contextmanager
-def open_page(url: str, *, last_id: str | None = None, **query: Any) -> Iterator[Page]:
+def open_page(url: str, *, last_id: str | bytes | None = None, **query: Any) -> Iterator[Page]:
     """A page that listens beside the test until the block ends."""
     page = Page()
-    headers = {"Last-Event-ID": last_id} if last_id is not None else {}
+    sent = last_id.encode() if isinstance(last_id, str) else last_id
+    headers = {b"Last-Event-ID": sent} if sent is not None else {}
     client = httpx.Client(timeout=httpx.Timeout(10, read=None))
     request = client.build_request("GET", f"{url}/api/v1/live", params=query, headers=headers)
     answer = client.send(request, stream=True)

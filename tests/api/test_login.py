@@ -277,6 +277,26 @@ class TestBrowsers:
         assert stranger.delete("/login").status_code == 405
         assert stranger.get("/login").text.count("<form") == 1
 
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("/login?colour=red", "there is no field 'colour' here; of parameters of /login there are code, next"),
+            ("/login?next=/a&next=/b", "next is there 2 times; give it once"),
+            ("/login?code=a&code=b", "code is there 2 times; give it once"),
+            ("/login/links?next=/", "there is no field 'next' here; of parameters of /login/links there are none"),
+        ],
+    )
+    def test_a_parameter_that_is_unknown_or_there_twice_is_refused(self, house: House, path: str, said: str) -> None:
+        for method in ("POST",) if path.startswith("/login/links") else ("GET", "HEAD", "POST"):
+            answer = house.client.request(method, path, follow_redirects=False)
+            assert answer.status_code == 422
+            if method != "HEAD":
+                assert said in answer.json()["detail"]
+
+    def test_a_field_that_the_form_does_not_have_is_refused(self, stranger: httpx.Client) -> None:
+        answer = stranger.post("/login", content=urlencode({"token": TOKEN, "user": "me"}), headers=FORM | OWN_PAGE)
+        assert (answer.status_code, "no field 'user'" in answer.json()["detail"]) == (422, True)
+
     def test_a_field_that_is_there_twice_is_refused(self, stranger: httpx.Client) -> None:
         answer = stranger.post("/login", content=f"token=x&next=%2F&token={TOKEN}", headers=FORM)
         assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
