@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.problems import problem
 
@@ -30,6 +30,14 @@ class Cors(CORSMiddleware):
             allow_credentials=True,
             expose_headers=("Location", "Retry-After", "Content-Disposition"),
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The service's own pages are of no other site, whatever their requests say beforehand."""
+        headers = Headers(scope=scope) if scope["type"] == "http" else None
+        if headers is not None and headers.get("origin") == f"{scope['scheme']}://{headers.get('host')}":
+            await self.app(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)

@@ -172,6 +172,12 @@ class TestOrigins:
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert (f"`resdrop up --allowed-origins {origin}`" in answer.json()["detail"]) == (origin != "null")
 
+    def test_its_own_page_asks_no_other_site(self, client: httpx.Client) -> None:
+        own = str(client.base_url).rstrip("/")
+        answer = client.options(RUNS, headers={"Origin": own, "Access-Control-Request-Method": "PUT"})
+        assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+        assert client.get(RUNS, headers={"Origin": own}).status_code == 200
+
     def test_in_the_owners_browser_it_needs_the_token_too(self, house: House) -> None:
         with house_at(house, allowed_origins=self.ORIGIN).served() as url:
             assert httpx.get(f"{url}{RUNS}").status_code == 200

@@ -132,7 +132,8 @@ def _refuse_gradients(found: _Contents, parameters: Mapping[str, Tensor]) -> Non
             raise Misfit(f"gradients has {len(parts)} parts of {name!r} for {found.ranks} ranks")
         for part in parts:
             if part is not None:
-                _refuse_tensor(f"gradients of {name!r}", part, parameters[name])
+                # In fp16 they may overflow, which its scaler sees to at the step.
+                _refuse_tensor(f"gradients of {name!r}", part, parameters[name], is_finite=not found.scaler)
 
 
 def _refuse_tensors(what: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
@@ -144,7 +145,7 @@ def _refuse_tensors(what: str, found: Mapping[str, Tensor], wanted: Mapping[str,
         _refuse_tensor(f"{what}'s {name!r}", tensor, wanted[name])
 
 
-def _refuse_tensor(what: str, found: Tensor, wanted: Tensor) -> None:
+def _refuse_tensor(what: str, found: Tensor, wanted: Tensor, *, is_finite: bool = True) -> None:
     """`wanted` may be without numbers. Asks for the kind first, as other kinds have no shape, or cannot be counted."""
     if kind := _other_kind(found):
         raise Misfit(f"{what} is a {kind} tensor, where a dense one is wanted")
@@ -152,7 +153,7 @@ def _refuse_tensor(what: str, found: Tensor, wanted: Tensor) -> None:
         raise Misfit(
             f"{what} is {found.dtype} {list(found.shape)}, and a training's is {wanted.dtype} {list(wanted.shape)}"
         )
-    if found.is_floating_point() and not torch.isfinite(found).all():
+    if is_finite and found.is_floating_point() and not torch.isfinite(found).all():
         raise Misfit(f"{what} has numbers that are not finite")
 
 
