@@ -28,6 +28,8 @@ RunAction = Literal["pause", "resume", "stop", "clone"]
 
 FINAL = frozenset({"completed", "failed", "stopped"})
 
+#: What a service, or a proxy before it, answers while something of it is away.
+_PASSING = frozenset({502, 503, 504})
 #: Without which there is nothing to tell of a run.
 _RUN = {"name": str, "status": str, "attempt": int, "config": dict}
 _PAGE = 100
@@ -61,6 +63,25 @@ class Refused(ClientError):
         super().__init__(detail)
         self.status = status
         self.errors = errors
+
+
+class Patience:
+    """Bears that a service which has answered before is away for a while, as when it is started anew."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._answered_at: float | None = None
+
+    def answered(self) -> None:
+        self._answered_at = time.monotonic()
+
+    def bear(self, error: ClientError) -> None:
+        """Waits a second. Raises `error` where it will not pass, or has not for so long, or nothing ever answered."""
+        is_passing = not isinstance(error, CannotConnect) and isinstance(error, Unreachable)
+        is_passing |= isinstance(error, Refused) and error.status in _PASSING
+        if not is_passing or self._answered_at is None or time.monotonic() - self._answered_at > self._seconds:
+            raise error
+        time.sleep(1)
 
 
 class Client:
@@ -258,11 +279,29 @@ class Client:
         """What differs between runs, in configuration and results."""
         return self._object("GET", "/compare", params={"runs": ",".join(run_ids)})
 
-    def wait(self, run_id: str, *, every: float = 1.0) -> Json:
-        """Returns the run once it is completed, failed or stopped."""
-        while (run := self.run(run_id))["status"] not in FINAL:
+    def wait(self, run_id: str, *, every: float = 1.0, patience: float = 60.0) -> Json:
+        """Returns the run once it is completed, failed or stopped. All times are in seconds."""
+        for run in self.follow(run_id, every=every, patience=patience):
+            last = run
+        return last
+
+    def follow(self, run_id: str, *, every: float = 1.0, patience: float = 60.0) -> Iterator[Json]:
+        """The run as it is now, `every` so many seconds, until it is completed, failed or stopped.
+
+        Once it has answered, a service that is away for up to `patience` seconds is waited for.
+        """
+        waiting = Patience(patience)
+        while True:
+            try:
+                run = self.run(run_id)
+            except ClientError as error:
+                waiting.bear(error)
+                continue
+            waiting.answered()
+            yield run
+            if run["status"] in FINAL:
+                return
             time.sleep(every)
-        return run
 
     def _pages(
         self, path: str, chosen: Mapping[str, Any] = MappingProxyType({}), limit: int | None = None

@@ -11,7 +11,7 @@ from typing import cast
 from backend.cli.run_text import figures, progress, say_run, say_runs
 from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import complain, say, say_json
-from backend.client import FINAL, Client, Json, Refused, RunAction
+from backend.client import FINAL, Client, ClientError, Json, Patience, Refused, RunAction
 from backend.process.errors import CommandError
 from worker.contract.options import add_config_options, given_settings, list_presets
 from worker.contract.text import shown
@@ -153,14 +153,19 @@ def _each(run_ids: Sequence[str], carry_out: Callable[[str], None]) -> int:
 
 
 def _logs(client: Client, arguments: argparse.Namespace) -> int:
-    after = 0
+    after, waiting = 0, Patience()
     while True:
-        ended = not arguments.follow or client.run(arguments.id)["status"] in FINAL
-        for entry in client.logs(arguments.id, after=after):
-            after = entry["seq"]
-            say_json(entry) if arguments.json else say(shown(entry["line"], keep="\t"))
+        try:
+            ended = not arguments.follow or client.run(arguments.id)["status"] in FINAL
+            for entry in client.logs(arguments.id, after=after):
+                after = entry["seq"]
+                say_json(entry) if arguments.json else say(shown(entry["line"], keep="\t"))
+        except ClientError as error:
+            waiting.bear(error)
+            continue
         if ended:
             return 0
+        waiting.answered()
         time.sleep(_WATCH_SECONDS)
 
 
@@ -171,17 +176,14 @@ def _watch(client: Client, arguments: argparse.Namespace) -> int:
 def _follow(client: Client, run_id: str) -> int:
     """A line for each change, rewritten in place on a terminal. Ends with the run."""
     shown = ""
-    while True:
-        found = client.run(run_id)
+    for found in client.follow(run_id, every=_WATCH_SECONDS):
         line = f"{found['status']:<10} epoch {progress(found)}  {figures(found)}".rstrip()
         if line != shown:
             _rewrite(line)
             shown = line
-        if found["status"] in FINAL:
-            _rewrite("")
-            say_run(found)
-            return 0 if found["status"] == "completed" else 1
-        time.sleep(_WATCH_SECONDS)
+    _rewrite("")
+    say_run(found)
+    return 0 if found["status"] == "completed" else 1
 
 
 def _rewrite(line: str) -> None:

@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from backend.client import Patience, Unreachable
 from tests.cli.running import command_line
 
 RUN = {"id": "r_x", "name": "a run", "status": "running", "attempt": 1, "config": {}}
+#: In the place of an answer: the connection is closed, as by a service that is killed.
+GONE = object()
 #: What a query of one value is answered with, and how many there were before it of the same path.
 Answer = Callable[[dict[str, str], int], Any]
 
@@ -45,8 +49,12 @@ class _Handler(BaseHTTPRequestHandler):
         count = self.server.asked.count(path)
         self.server.asked.append(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        body = json.dumps(self.server.answers[path](query, count)).encode()
-        self.send_response(200)
+        answer = self.server.answers[path](query, count)
+        if answer is GONE:
+            self.close_connection = True
+            return
+        body = json.dumps({} if isinstance(answer, HTTPStatus) else answer).encode()
+        self.send_response(answer if isinstance(answer, HTTPStatus) else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -123,6 +131,33 @@ def test_watching_asks_once_a_second_whatever_changes() -> None:
         done = command_line("runs", "watch", "r_x", "--url", server.url, real=True)
     assert done.returncode == 0, done.stderr
     assert (len(server.asked), time.monotonic() - begun >= 3) == (4, True)
+
+
+@pytest.mark.parametrize("words", [("runs", "watch", "r_x"), ("runs", "logs", "r_x", "--follow")])
+def test_a_service_that_is_away_for_a_moment_is_waited_for(words: tuple[str, ...]) -> None:
+    """As while it is started anew, behind a proxy or not."""
+    course = [RUN, GONE, HTTPStatus(503), HTTPStatus(502), RUN, GONE, RUN | {"status": "completed"}]
+    logs = lambda query, _: log(*range(int(query["after"]) + 1, 4), following=None)  # noqa: E731
+    with lying(runs_r_x=lambda _, count: course[count], runs_r_x_logs=logs) as server:
+        done = command_line(*words, "--url", server.url, real=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.asked.count("/runs/r_x") == len(course)
+
+
+@pytest.mark.parametrize("words", [("runs", "watch", "r_x"), ("runs", "logs", "r_x", "--follow")])
+@pytest.mark.parametrize("course", [[GONE], [HTTPStatus(503)], [RUN, HTTPStatus(404)]])
+def test_one_that_was_never_there_or_refuses_is_not(words: tuple[str, ...], course: list[Any]) -> None:
+    with lying(runs_r_x=lambda _, count: course[count], runs_r_x_logs=lambda *_: log(following=None)) as server:
+        done = command_line(*words, "--url", server.url, real=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert server.asked.count("/runs/r_x") == len(course)
+
+
+def test_patience_ends() -> None:
+    waiting, away = Patience(0.0), Unreachable("nothing answers")
+    waiting.answered()
+    with pytest.raises(Unreachable, match="nothing answers"):
+        waiting.bear(away)
 
 
 @pytest.mark.parametrize("items", [[], [RUN]])
