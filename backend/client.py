@@ -251,14 +251,21 @@ class Client:
         `seeds` may be a text such as "0-4"; an arm is {"name": ..., "settings": {...}}, and the first is the reference.
         All of its runs get the tags and the notes.
         """
-        named = seeds if isinstance(seeds, str) else list(seeds)
-        body = {
-            "config": dict(config), "seeds": named, "mode": mode, "name": name, "template": template,
-            "tags": list(tags), "notes": notes,
-            "arms": None if arms is None else [dict(arm) for arm in arms],
-            "plan": None if plan is None else dict(plan),
-        }  # fmt: skip
-        return self._object("POST", "/comparisons", json=_given(body), headers=_idempotency(idempotency_key))
+        design = _design(config, seeds, arms, template, plan)
+        body = design | _given({"mode": mode, "name": name, "tags": list(tags), "notes": notes})
+        return self._object("POST", "/comparisons", json=body, headers=_idempotency(idempotency_key))
+
+    def preview_comparison(
+        self,
+        config: Mapping[str, Any],
+        *,
+        seeds: Sequence[int] | str = (0,),
+        arms: Sequence[Mapping[str, Any]] | None = None,
+        template: str | None = None,
+        plan: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """What such a comparison would take and could show. Nothing is launched."""
+        return self._object("POST", "/comparisons/preview", json=_design(config, seeds, arms, template, plan))
 
     def comparisons(self) -> list[Json]:
         """Newest first."""
@@ -375,6 +382,24 @@ def _refusal(answer: httpx.Response) -> Refused:
 def _given(values: Mapping[str, Any]) -> Json:
     """Without what was left open, for which the service has its own defaults."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _design(
+    config: Mapping[str, Any],
+    seeds: Sequence[int] | str,
+    arms: Sequence[Mapping[str, Any]] | None,
+    template: str | None,
+    plan: Mapping[str, Any] | None,
+) -> Json:
+    return _given(
+        {
+            "config": dict(config),
+            "seeds": seeds if isinstance(seeds, str) else list(seeds),
+            "arms": None if arms is None else [dict(arm) for arm in arms],
+            "template": template,
+            "plan": None if plan is None else dict(plan),
+        }
+    )
 
 
 def _idempotency(key: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backend.cli.run_text import say_comparison
+from backend.cli.run_text import say_comparison, say_preview
 from backend.cli.runs import add_launch_options, chosen_config
 from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import say, say_json, say_table
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_design_options(create)
     create.add_argument("--mode", choices=("sequential", "parallel"), default="sequential", help="%(default)s")
+    create.add_argument(
+        "--preview", action="store_true", help="say what it would take and could show, and launch nothing"
+    )
     add_launch_options(create)
     create.set_defaults(carry_out=_create)
     found = verbs.add_parser("list", help="all comparisons")
@@ -122,16 +125,19 @@ def _create(client: Client, arguments: argparse.Namespace) -> int:
         # Of arms of one's own stochastic depth may be what they share.
         if hasattr(arguments, option) and (option == "seed" or not arms):
             raise CommandError(f"--{option} is set by the comparison itself; {instead}.")
+    design: dict[str, Any] = {
+        "seeds": arguments.seeds,
+        "arms": arms,
+        "template": arguments.template,
+        "plan": {name: value for name in _PLAN if (value := getattr(arguments, name)) is not None},
+    }
+    config = chosen_config(client, arguments)
+    if arguments.preview:
+        found = client.preview_comparison(config, **design)
+        say_json(found) if arguments.json else say_preview(found)
+        return 0
     told = {"name": arguments.name, "tags": arguments.tag, "notes": arguments.notes}
-    made = client.create_comparison(
-        chosen_config(client, arguments),
-        seeds=arguments.seeds,
-        mode=arguments.mode,
-        arms=arms,
-        template=arguments.template,
-        plan={name: value for name in _PLAN if (value := getattr(arguments, name)) is not None},
-        **told,
-    )
+    made = client.create_comparison(config, mode=arguments.mode, **design, **told)
     if arguments.json:
         say_json(made)
         return 0

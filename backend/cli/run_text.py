@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -84,6 +85,38 @@ def say_comparison(comparison: Json) -> None:
         count = len(comparison["seeds"])
         say(f"{count} seed{'' if count == 1 else 's'} so far; {shown(more or '')}")
     _say_verdict(comparison)
+
+
+def say_preview(preview: Json) -> None:
+    """Of a comparison that is not launched yet."""
+    say_table(
+        ("ARM", "SETTINGS", "STEPS", "HOURS A RUN"),
+        [(arm["name"], _settings(arm["settings"]), _or_dash(arm["steps"], "d"), _or_dash(arm["run_hours"], ".3g"))
+         for arm in preview["arms"]],
+    )  # fmt: skip
+    most = preview["most_runs"]
+    say(f"{preview['runs']} runs{'' if most == preview['runs'] else f', at most {most}'}")
+    say("")
+    say(preview["headline"])
+    for note in preview["notes"]:
+        say(note)
+    for warning in preview["warnings"]:
+        say(f"warning: {shown(warning)}")
+    if preview["reach"]:
+        say("")
+        say_table(
+            ("SEEDS", "INTERVAL +-", "FOUND IN 4 OF 5"),
+            [(str(row["seeds"]), _or_dash(row["half_width"], ".2g"), _or_dash(row["detectable"], ".2g"))
+             for row in preview["reach"]],
+        )  # fmt: skip
+
+
+def _settings(settings: Json) -> str:
+    return " ".join(f"{name}={json.dumps(value)}" for name, value in settings.items()) or "as they are"
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def _members(comparison: Json) -> list[Json]:

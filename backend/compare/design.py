@@ -69,7 +69,7 @@ class NewComparison(Body):
             raise _refusal("template", "template names arms, and arms are given too; leave one of them out")
         known = [one.name for one in TEMPLATES]
         if self.template is not None and self.template not in known:
-            raise _refusal("template", f"template {self.template[:40]!r} is none; take one of {', '.join(known)}")
+            raise _refusal("template", f"unknown template {self.template[:40]!r}; choose from {', '.join(known)}")
         most = self.plan.most_seeds
         if most is not None and len(self.seeds) > most:
             raise _refusal("seeds", f"{len(self.seeds)} seeds exceed the plan's max_seeds of {most}; name fewer")

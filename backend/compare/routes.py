@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from backend.compare.design import NewComparison
+from backend.compare.preview import ComparisonPreview, preview_of
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
 from backend.compare.report import content_disposition, read_report
 from backend.compare.report_page import report_page
@@ -60,6 +61,17 @@ def post_comparison(parts: PartsOf, once: OnceOf, new: NewComparison, location: 
     parts.announce([run.id for run in view.runs])
     location.set(f"/comparisons/{view.id}")
     return view
+
+
+@router.post(
+    "/comparisons/preview",
+    operation_id="preview_comparison",
+    summary="What a new comparison would take and could show",
+)
+def post_preview(database: DatabaseOf, new: NewComparison) -> ComparisonPreview:
+    """The same body as for a launch, with the same refusals. Nothing is launched or kept."""
+    with database.read() as session:
+        return preview_of(session, new)
 
 
 @router.get("/comparison-templates", operation_id="list_comparison_templates", summary="Designs to begin from")

@@ -24,9 +24,7 @@ _FACTOR, _SEVERAL = "sd", "arms"
 
 def launch_comparison(session: Session, new: NewComparison) -> Comparison:
     """A run of each arm for each seed. Raises BadInput where images are not there or an arm does not fit together."""
-    arms = new.chosen_arms
-    configs = [arm_config(arm, index, new.config, seed=new.seeds[0]) for index, arm in enumerate(arms)]
-    _refuse_twins(arms, configs)
+    arms, configs = planned_arms(new)
     for config in configs:
         check_config(session, config)
     now = datetime.now(UTC)
@@ -47,6 +45,14 @@ def launch_comparison(session: Session, new: NewComparison) -> Comparison:
     session.flush()
     launch_seeds(session, comparison, new.seeds, at=now, tags=new.tags, notes=new.notes)
     return comparison
+
+
+def planned_arms(new: NewComparison) -> tuple[Sequence[ArmSpec], list[RunConfig]]:
+    """The arms with what each trains of the first seed. Raises BadInput where an arm does not fit together."""
+    arms = new.chosen_arms
+    configs = [arm_config(arm, index, new.config, seed=new.seeds[0]) for index, arm in enumerate(arms)]
+    _refuse_twins(arms, configs)
+    return arms, configs
 
 
 def launch_seeds(

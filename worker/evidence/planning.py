@@ -14,26 +14,6 @@ POWER = 0.8
 MOST = 1000
 
 
-def half_width(n: int, spread: float, confidence: float) -> float:
-    """Of Student's interval over `n` seeds whose differences have the standard deviation `spread`; infinite for one."""
-    if n < 2:
-        return math.inf
-    from scipy.stats import t
-
-    return float(t.ppf((1 + confidence) / 2, n - 1)) * spread / math.sqrt(n)
-
-
-def images_half_width(images: int, judged_differently: float, confidence: float = 0.95) -> float:
-    """Of the interval of a difference in accuracy of one pair, in points, for it is measured on so many images only.
-
-    `judged_differently` is the share of images that one network gets right and the other wrong: a difference near 0
-    has that share as its variance. 0.30 points for 50,000 images and 0.12.
-    """
-    from scipy.stats import norm
-
-    return float(100 * norm.ppf((1 + confidence) / 2) * math.sqrt(judged_differently / images))
-
-
 def power(n: int, effect: float, critical: float, *, is_two_sided: bool) -> float:
     """How often |t|, or t alone, of `n` differences with an `effect` of so many standard deviations exceeds `critical`.
 
@@ -41,14 +21,18 @@ def power(n: int, effect: float, critical: float, *, is_two_sided: bool) -> floa
     """
     if n < 2 or not math.isfinite(critical):
         return 0.0
+    center = effect * math.sqrt(n)
+    found = _beyond(critical, n - 1, center)
+    return found + _beyond(critical, n - 1, -center) if is_two_sided else found
+
+
+def _beyond(critical: float, degrees: int, center: float) -> float:
+    """How often a noncentral t exceeds `critical`."""
     from scipy.stats import nct
 
-    center = effect * math.sqrt(n)
-    found = float(nct.sf(critical, n - 1, center))
-    if is_two_sided:
-        found += float(nct.cdf(-critical, n - 1, center))
-    # Far out scipy's noncentral t is not a number; there the outcome is certain.
-    return found if math.isfinite(found) else float(abs(center) > critical)
+    found = float(nct.sf(critical, degrees, center))
+    # scipy has no number for tails that nothing reaches; so far out the outcome is certain.
+    return found if math.isfinite(found) else float(center > critical)
 
 
 def seeds_needed(effect: float, critical: Critical, *, is_two_sided: bool) -> int | None:
