@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.compare.design import NewComparison, arms_of
 from backend.compare.service import planned_arms
 from backend.db.tables import Comparison, Run
-from backend.runs.configs import check_config
+from backend.runs.configs import Derived, check_config
 from worker.contract.arms import ArmSpec
 from worker.contract.config import RunConfig
 from worker.contract.datasets import DATASETS
@@ -62,7 +62,8 @@ class ComparisonPreview(BaseModel):
     """`runs` would be made at once, and of a sequential plan at most `most_runs`; so for the device hours, which are
     null where an arm was never trained here. `reach` has what numbers of seeds can show, in the metric's unit; `spread`
     is the standard deviation of a difference over seeds, of which it follows, and `images_half_width` the limit that
-    the validation images set to one pair of networks. All that is said of it is in `headline` and `notes`.
+    the validation images set to one pair of networks. All that is said of it is in `headline` and `notes`. `derived` is
+    what the defaults of the reference come to.
     """
 
     arms: list[PreviewedArm]
@@ -78,6 +79,7 @@ class ComparisonPreview(BaseModel):
     headline: str
     notes: list[str]
     warnings: list[str]
+    derived: Derived
 
 
 def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
@@ -129,6 +131,7 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
             if note
         ],
         warnings=list(dict.fromkeys(warning for check in checked for warning in check.warnings)),
+        derived=checked[0].derived,
     )
 
 

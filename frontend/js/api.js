@@ -107,6 +107,8 @@ export const api = {
 
   comparisons: (query, signal) => request("GET", "/comparisons", { query, signal }),
   comparison: (id, signal) => request("GET", `/comparisons/${at(id)}`, { signal }),
+  comparisonTemplates: (signal) => request("GET", "/comparison-templates", { signal }),
+  previewComparison: (body, signal) => request("POST", "/comparisons/preview", { body, signal }),
   createComparison: (body, key) => request("POST", "/comparisons", { body, headers: once(key) }),
   compare: (ids, signal) => request("GET", "/compare", { query: { runs: ids.join(",") }, signal }),
 };

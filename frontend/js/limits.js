@@ -2,6 +2,8 @@
 export const MOST_COMPARED = 100;
 export const LONGEST_SEARCH = 200;
 export const LONGEST_NAME = 200;
+export const FEWEST_ARMS = 2;
+export const MOST_ARMS = 8;
 
 export function tooManyToCompare(count) {
   return `${count} runs are selected and at most ${MOST_COMPARED} can be compared; leave out ${count - MOST_COMPARED} or more.`;

@@ -65,7 +65,7 @@ export class SettingsCheck {
   }
 }
 
-/** The names in which two drafts differ; those of settings begin with "config.". */
+/** The names in which two drafts differ; those of settings begin with "config.", those of a plan with "plan.". */
 function differing(before, after) {
   const [one, other] = [named(before), named(after)];
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
@@ -73,6 +73,7 @@ function differing(before, after) {
 }
 
 function named(draft) {
-  const { config = {}, ...rest } = draft ?? {};
-  return { ...rest, ...Object.fromEntries(Object.entries(config).map(([name, value]) => [`config.${name}`, value])) };
+  const { config = {}, plan = {}, ...rest } = draft ?? {};
+  const below = (place, fields) => Object.entries(fields).map(([name, value]) => [`${place}.${name}`, value]);
+  return { ...rest, ...Object.fromEntries([...below("config", config), ...below("plan", plan)]) };
 }

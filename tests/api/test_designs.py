@@ -108,7 +108,7 @@ class TestArms:
             assert [arm["name"] for arm in made["arms"]] == [arm.name for arm in template.arms]
 
     def test_a_template_that_is_none_or_beside_arms_is_refused(self, house: House) -> None:
-        assert "template 'sweep' is none" in str(launch(house, template="sweep", status=422)["errors"])
+        assert "unknown template 'sweep'" in str(launch(house, template="sweep", status=422)["errors"])
         both = launch(house, template="survival", arms=THREE, status=422)
         assert "leave one of them out" in str(both["errors"]["template"])
 

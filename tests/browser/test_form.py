@@ -117,16 +117,16 @@ def test_a_check_without_an_answer_says_nothing_of_the_settings_and_mends_itself
 @pytest.mark.parametrize(
     ("typed", "label", "seeds"),
     [
-        ("0", "Launch 2 runs (1 pair)", [0]),
-        ("0-4", "Launch 10 runs (5 pairs)", [0, 1, 2, 3, 4]),
-        ("0, 2, 5-7", "Launch 10 runs (5 pairs)", [0, 2, 5, 6, 7]),
-        ("9223372036854775807", "Launch 2 runs (1 pair)", [2**63 - 1]),
+        ("0", "Launch 2 runs (2 arms × 1 seed)", [0]),
+        ("0-4", "Launch 10 runs (2 arms × 5 seeds)", [0, 1, 2, 3, 4]),
+        ("0, 2, 5-7", "Launch 10 runs (2 arms × 5 seeds)", [0, 2, 5, 6, 7]),
+        ("9223372036854775807", "Launch 2 runs (2 arms × 1 seed)", [2**63 - 1]),
     ],
 )
 def test_seeds_are_lists_and_ranges_and_the_button_tells_how_many_runs(
     page: Page, typed: str, label: str, seeds: list[int]
 ) -> None:
-    open_form(page, "?kind=pair")
+    open_form(page, "?kind=comparison")
     fill(page, "seeds", typed)
     expect(page.get_by_test_id("launch")).to_have_text(label)
     expect_checked(page)
@@ -149,11 +149,11 @@ def test_seeds_are_lists_and_ranges_and_the_button_tells_how_many_runs(
     ],
 )
 def test_seeds_are_checked_while_they_are_typed(page: Page, typed: str, sentence: str) -> None:
-    open_form(page, "?kind=pair")
+    open_form(page, "?kind=comparison")
     fill(page, "seeds", typed)
     expect(page.get_by_test_id("error-seeds")).to_contain_text(sentence)
     expect(verdict(page)).to_contain_text("1 field needs a change: ")
-    expect(page.get_by_test_id("launch")).to_have_text("Launch pairs")
+    expect(page.get_by_test_id("launch")).to_have_text("Launch comparison")
     fill(page, "seeds", "0-1")
     expect(page.get_by_test_id("error-seeds")).to_have_text("")
     expect_checked(page)
@@ -180,11 +180,11 @@ def test_no_setting_typed_wrongly_is_told_of_in_pydantics_words(page: Page) -> N
     assert_in_own_words(" ".join(page.locator(".field__error").all_inner_texts()))
 
 
-@pytest.mark.parametrize("kind", ["one", "pair"])
+@pytest.mark.parametrize("kind", ["one", "comparison"])
 def test_a_preset_keeps_what_was_typed_beside_the_settings(page: Page, kind: str) -> None:
     open_form(page, f"?kind={kind}")
     typed = {"name": "my own", "tags": "a, b", "notes": "to find out"}
-    if kind == "pair":
+    if kind == "comparison":
         typed["seeds"] = "0-2"
     for name, text in typed.items():
         fill(page, name, text)
@@ -226,7 +226,7 @@ def test_a_seed_that_a_pair_does_not_use_does_not_stand_in_its_way(page: Page, s
     open_form(page)
     fill(page, "seed", "one")
     expect(page.get_by_test_id("error-seed")).to_contain_text("'one'")
-    page.get_by_test_id("kind-pair").check(force=True)
+    page.get_by_test_id("kind-comparison").check(force=True)
     expect_checked(page)
     page.get_by_test_id("launch").click()
     expect(page).to_have_url(re.compile("/comparisons/c_"))
@@ -239,7 +239,7 @@ def test_what_was_typed_for_one_run_is_told_of_all_runs_of_a_pair(page: Page, se
     told = {"name": "kept", "tags": "first, of a pair", "notes": "does it help?"}
     for name, text in told.items():
         fill(page, name, text)
-    page.get_by_test_id("kind-pair").check(force=True)
+    page.get_by_test_id("kind-comparison").check(force=True)
     for name, text in told.items():
         expect(page.get_by_test_id(f"field-{name}")).to_have_value(text)
         expect(page.get_by_test_id(f"field-{name}")).to_be_visible()
@@ -250,7 +250,7 @@ def test_what_was_typed_for_one_run_is_told_of_all_runs_of_a_pair(page: Page, se
         assert (run["tags"], run["notes"]) == (["first", "of a pair"], "does it help?")
 
 
-@pytest.mark.parametrize("kind", ["", "&kind=pair"])
+@pytest.mark.parametrize("kind", ["", "&kind=comparison"])
 def test_a_copy_of_a_run_that_is_gone_says_so_and_offers_an_empty_form(page: Page, service: Service, kind: str) -> None:
     (origin,) = insert_runs(service.home, [Made(name="to copy", age=1)])
     open_form(page, f"?clone={origin}")

@@ -39,7 +39,7 @@ def test_a_pair_is_launched_watched_paused_resumed_and_compared(
     page.goto("/")
     page.get_by_test_id("new-run").first.click()
     page.get_by_test_id("preset-demo").click()
-    page.get_by_test_id("kind-pair").check(force=True)
+    page.get_by_test_id("kind-comparison").check(force=True)
     fill_in(page, epochs=3, bn_reestimate=4, log_every=2)
     page.screenshot(path=screenshots / "new.png", full_page=True)
     page.get_by_test_id("launch").click()

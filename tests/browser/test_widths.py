@@ -106,7 +106,7 @@ def test_a_report_fits(opened: Page, names: dict[str, list[str]], pairs: int) ->
 def test_the_other_pages_fit(opened: Page, names: dict[str, list[str]]) -> None:
     for path in (
         "/new",
-        "/new?kind=pair",
+        "/new?kind=comparison",
         f"/new?clone={names['long'][0]}",
         "/compare",
         "/compare?runs=r_no",

@@ -89,8 +89,8 @@ def test_the_images_own_limit() -> None:
         (
             5,
             Plan(question=Question.NON_INFERIORITY, margin=0.3),
-            "5 seeds: arms that are alike are found not inferior by 0.21 points in 4 of 5 studies; the plan's margin "
-            "is 0.3.",
+            "5 seeds: arms that are alike are found not inferior in 4 of 5 studies if the margin is 0.21 points; the "
+            "plan's is 0.3.",
         ),
     ],
 )

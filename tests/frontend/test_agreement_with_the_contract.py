@@ -12,6 +12,7 @@ from backend.runs.inputs import MAX_NAME
 from backend.runs.orders import order_of_runs
 from backend.runs.queries import RunQuery
 from tests.frontend.conftest import Run
+from worker.contract.arms import FEWEST_ARMS, MOST_ARMS
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.names import Metric
 from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, SeedsRefused, parse_seeds
@@ -129,9 +130,9 @@ def test_seeds_are_read_as_the_service_and_the_command_lines_read_them(run: Run)
 
 
 def test_the_page_names_the_same_limits_as_the_service(run: Run) -> None:
-    limits = run("limits", "m => [m.MOST_COMPARED, m.LONGEST_SEARCH, m.LONGEST_NAME]")
-    _, longest_search, _ = limits
-    assert limits == [MOST_COMPARED, longest_search, MAX_NAME]
+    limits = run("limits", "m => [m.MOST_COMPARED, m.LONGEST_SEARCH, m.LONGEST_NAME, m.FEWEST_ARMS, m.MOST_ARMS]")
+    _, longest_search, *_ = limits
+    assert limits == [MOST_COMPARED, longest_search, MAX_NAME, FEWEST_ARMS, MOST_ARMS]
     assert RunQuery(q="x" * longest_search)
     with pytest.raises(ValidationError):
         RunQuery(q="x" * (longest_search + 1))

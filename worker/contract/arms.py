@@ -79,4 +79,4 @@ def is_usual(arms: Sequence[ArmSpec]) -> bool:
 
 
 def _refusal(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("text", "{sentence}", {"sentence": sentence})
+    return PydanticCustomError("setting", "{sentence}", {"sentence": sentence})

@@ -6,6 +6,7 @@ from worker.contract.plan import Plan, Stopping
 from worker.evidence.sensitivity import JUDGED_DIFFERENTLY, Reach, Spread
 
 _FOUND = "4 of 5 studies"
+_SHARE = f"{100 * JUDGED_DIFFERENTLY:.0f} %"
 
 
 def headline(reached: Reach | None, plan: Plan, *, seeds: int) -> str:
@@ -18,9 +19,10 @@ def headline(reached: Reach | None, plan: Plan, *, seeds: int) -> str:
     if reached.half_width is None or reached.detectable is None:
         return f"{count} are too few to decide anything. Plan more."
     if plan.margin is not None:
+        remedy = " Plan more seeds or a wider margin." if plan.margin < reached.detectable else ""
         return (
-            f"{count}: arms that are alike are found not inferior by {_amount(reached.detectable, plan)} in {_FOUND}; "
-            f"the plan's margin is {plan.margin:g}."
+            f"{count}: arms that are alike are found not inferior in {_FOUND} if the margin is "
+            f"{_amount(reached.detectable, plan)}; the plan's is {plan.margin:g}.{remedy}"
         )
     return (
         f"{count}: an interval of about ±{_amount(reached.half_width, plan)}; a true difference of "
@@ -39,7 +41,7 @@ def spread_sentence(spread: Spread | None, plan: Plan) -> str:
         )
     return (
         f"Assumed: over seeds, differences have a standard deviation of {amount}, as if the arms judged "
-        f"{JUDGED_DIFFERENTLY:.0%} of the images differently and nothing else varied. No earlier comparison here has "
+        f"{_SHARE} of the images differently and nothing else varied. No earlier comparison here has "
         "like settings."
     )
 
@@ -49,7 +51,7 @@ def image_sentence(images: int | None, half_width: float | None) -> str:
         return ""
     return (
         f"{images:,} validation images limit one pair of networks to ±{half_width:.2f} points, if "
-        f"{JUDGED_DIFFERENTLY:.0%} of them are judged differently."
+        f"{_SHARE} of them are judged differently."
     )
 
 

@@ -29,7 +29,7 @@ const list = () => html`
 const none = () => html`
   <div class="empty"><h2>Nothing to compare yet</h2>
     <p>Launch a baseline with its stochastic-depth twin, or choose any two runs.</p>
-    <a class="button" href="${paths.new}?kind=pair">Launch a pair</a></div>`;
+    <a class="button" href="${paths.new}?kind=comparison">Launch a comparison</a></div>`;
 
 /** All comparisons, newest first; who comes back finds as many pages of them as before. */
 export async function showComparisons(body, app) {

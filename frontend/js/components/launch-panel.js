@@ -7,23 +7,40 @@ const panel = () => html`
     <h2 class="section-title">Check</h2>
     <div role="status" aria-live="polite" class="launch-panel__verdict" data-ref="verdict"
       data-testid="check-verdict"></div>
+    <div class="preview" data-ref="preview" data-testid="preview" hidden></div>
     <dl class="facts" data-ref="facts" data-testid="derived"></dl>
     <ul class="callouts" data-ref="warnings" data-testid="warnings"></ul>
     <button type="submit" class="button button--primary button--large" data-ref="submit" data-testid="launch"></button>
   </div>`;
 
-/** Of a pair the check is of one of its runs. */
-const NAMES = { one: { steps: "steps" }, pair: { steps: "steps of each run" } };
-
-const fact = (kind) => ([name, value]) => html`
-  <div><dt>${NAMES[kind][name] ?? name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
+const fact = ([name, value]) => html`
+  <div><dt>${name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
 const callout = (kind) => (text) =>
   html`<li class="callout callout--${kind}">${icon("warning")}<span>${text}</span></li>`;
+
+const reachRow = ({ seeds, half_width: half, detectable }) => html`
+  <tr><th scope="row">${seeds}</th><td>${half === null ? "–" : `±${amount(half)}`}</td>
+    <td>${detectable === null ? "–" : amount(detectable)}</td></tr>`;
+
+const reachTable = (reach) => html`
+  <details class="preview__more"><summary>Other numbers of seeds</summary>
+    <table class="matrix"><thead><tr><th scope="col">Seeds</th><th scope="col">Interval</th>
+      <th scope="col">Found in 4 of 5</th></tr></thead><tbody>${reach.map(reachRow)}</tbody></table></details>`;
+
+const amount = (value) => (value >= 0.01 ? value.toFixed(2) : value.toPrecision(2));
+
+/** What a comparison would take and could show, in the service's words. */
+const previewed = ({ headline, notes, reach }) => html`
+  <p class="preview__headline" data-testid="preview-headline">${headline}</p>
+  ${notes.map((text) => html`<p class="hint">${text}</p>`)}
+  ${reach.length ? reachTable(reach) : ""}`;
+
+const runsOf = ({ runs, most_runs: most }) => (most > runs ? `${runs}, at most ${most}` : runs);
 
 /** What the service thinks of the form, and the button that launches. */
 export function createLaunchPanel() {
   const node = element(panel());
-  const { verdict, facts, warnings, submit } = refs(node);
+  const { verdict, facts, warnings, submit, preview } = refs(node);
   let isBusy = false;
   const say = (state, text) => {
     setAttribute(verdict, "data-state", state);
@@ -42,17 +59,25 @@ export function createLaunchPanel() {
       setAttribute(submit, "aria-busy", next ? "true" : null);
     },
     /** What was said of other settings is gone at once; the rows keep their place. */
-    showAsking({ isConfigChanged }) {
+    showAsking({ isChanged }) {
       say("asking", "Checking");
-      if (!isConfigChanged) return;
+      if (!isChanged) return;
       for (const value of facts.querySelectorAll("dd")) setText(value, "…");
+      preview.classList.add("preview--old");
       warnings.replaceChildren();
     },
-    showAnswer({ derived, warnings: found }, kind) {
+    /** Of one run the check, of a comparison its preview. */
+    showAnswer(answer) {
+      const { derived, warnings: found } = answer;
+      const isPreview = "runs" in answer;
       say("good", "These settings fit together.");
+      const own = isPreview ? [["runs", runsOf(answer)]] : [];
       const known = Object.entries(derived).filter(([, value]) => value !== null);
-      fill(facts, html`${known.map(fact(kind))}`);
+      fill(facts, html`${[...own, ...known].map(fact)}`);
       fill(warnings, html`${found.map(callout("warning"))}`);
+      if (isPreview) fill(preview, previewed(answer));
+      preview.classList.remove("preview--old");
+      preview.hidden = !isPreview;
     },
     /** `loose` are the sentences that have no field to stand beside, `fields` the labels of the fields at fault. */
     showProblem(error, loose, fields) {
@@ -60,6 +85,7 @@ export function createLaunchPanel() {
       const which = fields.length ? `: ${fields.join(", ")}` : "";
       say("bad", count ? `${count} field${count > 1 ? "s need" : " needs"} a change${which}.` : error.message);
       facts.replaceChildren();
+      preview.hidden = true;
       fill(warnings, html`${loose.map(callout("error"))}`);
     },
     focus: () => submit.focus(),

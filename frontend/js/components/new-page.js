@@ -3,13 +3,14 @@ import { newKey } from "../api.js";
 import { clearDraft, draftSource, loadDraft, saveDraft } from "../draft.js";
 import { element, fill, html, refs, setText } from "../html.js";
 import { LONGEST_NAME } from "../limits.js";
-import { KINDS, SET_BY_PAIR, draftOf, keyKeeper, launchBody, launchLabel } from "../launch.js";
+import { KINDS, isComparison, keyKeeper, launchBody, launchLabel, setByComparison } from "../launch.js";
 import { paths } from "../router.js";
 import { SettingsCheck } from "../settings-check.js";
+import { createArmsForm } from "./arms-form.js";
 import { createConfigForm } from "./config-form.js";
 import { createDatasetNames } from "./dataset-names.js";
 import { createLaunchPanel } from "./launch-panel.js";
-import { createMetaForm } from "./meta-form.js";
+import { META, createMetaForm } from "./meta-form.js";
 import { createPresetChooser } from "./preset-chooser.js";
 
 const PRESET_KEY = "preset:";
@@ -29,6 +30,7 @@ const page = () => html`
               data-testid="kind-${kind}"><span>${label}</span></label>`,
             )}</div>
           <p class="hint" data-ref="kindHint"></p>
+          <div data-ref="arms"></div>
           <div data-ref="meta"></div></section>
         <div data-ref="config"></div>
       </div>
@@ -38,25 +40,27 @@ const page = () => html`
 
 const KIND_HINTS = {
   one: "A single training with the settings below.",
-  pair:
-    "For each seed two runs, alike in everything but stochastic depth: same weights at the start, same images in " +
-    "the same order.",
+  comparison:
+    "A run of each arm for each seed. All arms of a seed begin with the same weights and see the same images in the " +
+    "same order.",
 };
 
-/** The form that launches a run or a pair. */
+/** The form that launches a run or a comparison. */
 export async function newPage(container, app) {
   document.title = "New run · ResDrop";
   const root = element(page());
   container.append(root);
   try {
     const { api, signal } = app;
-    const [schema, presets, datasets] = await Promise.all([
+    const [schema, presets, datasets, templates] = await Promise.all([
       api.schema(signal),
       api.presets(signal),
       api.datasets(signal),
+      api.comparisonTemplates(signal),
     ]);
     const source = await sourceOf(app, presets.items);
-    if (!signal.aborted) build({ root, app, schema, presets: presets.items, datasets: datasets.items, source });
+    const offered = { presets: presets.items, datasets: datasets.items, templates: templates.items };
+    if (!signal.aborted) build({ root, app, schema, source, ...offered });
   } catch (error) {
     if (error.name === "AbortError") return;
     onceReachable(error, () => app.router.refresh(), app);
@@ -113,28 +117,30 @@ function presetSource(preset) {
   };
 }
 
-function build({ root, app, schema, presets, datasets, source }) {
+function build({ root, app, schema, presets, datasets, templates, source }) {
   const parts = {
     ...refs(root),
     form: createConfigForm(schema),
     metaForm: createMetaForm(),
+    armsForm: createArmsForm(templates, settingsThatVary(schema)),
     panel: createLaunchPanel(),
     chooser: createPresetChooser(presets),
   };
   parts.names = createDatasetNames({ form: parts.form, items: datasets, app });
   parts.presets.append(parts.chooser.node);
+  parts.arms.append(parts.armsForm.node);
   parts.meta.append(parts.metaForm.node);
   parts.config.append(parts.form.node);
   parts.side.append(parts.panel.node);
   const state = {
     source,
-    kind: app.query.get("kind") === "pair" ? "pair" : "one",
+    kind: COMPARING.includes(app.query.get("kind")) ? "comparison" : "one",
     given: metaOf(source),
     keyOf: keyKeeper(newKey),
   };
   const page = { root, app, parts, state };
   page.check = new SettingsCheck({
-    ask: app.api.checkDraft,
+    ask: (draft, signal) => app.api["arms" in draft ? "previewComparison" : "checkDraft"](draft, signal),
     show: (found) => showCheck(page, found),
     signal: app.signal,
   });
@@ -145,11 +151,20 @@ function build({ root, app, schema, presets, datasets, source }) {
   bind(page, presets);
 }
 
+/** Values of the address that mean a comparison; "pair" is of earlier versions. */
+const COMPARING = ["comparison", "pair"];
+
+const settingsThatVary = ({ schema }) => Object.keys(schema.properties).filter((name) => name !== "seed");
+
 function bind(page, presets) {
   const { root, app, parts } = page;
   const edited = () => changed(page, { isTyped: true });
   parts.form.node.addEventListener("edited", edited);
   parts.metaForm.node.addEventListener("edited", edited);
+  parts.armsForm.node.addEventListener("edited", () => {
+    disableUnused(page);
+    edited();
+  });
   parts.kind.addEventListener("change", (event) => {
     setKind(page, event.target.value);
     changed(page);
@@ -161,6 +176,7 @@ function bind(page, presets) {
   });
   parts.restart.addEventListener("click", () => {
     clearDraft();
+    parts.armsForm.clear();
     begin(page, page.state.source);
   });
   root.addEventListener("submit", (event) => {
@@ -173,15 +189,9 @@ function bind(page, presets) {
 }
 
 /** What a source says of a launch beside its configuration. */
-const metaOf = (source) => ({
-  name: source.name,
-  tags: source.tags.join(", "),
-  notes: "",
-  seeds: "0",
-  mode: "sequential",
-});
+const metaOf = (source) => ({ ...META, name: source.name, tags: source.tags.join(", ") });
 
-/** Fills the form anew; `keepsTyped` leaves what the user has made of name, tags, notes, seeds and order. */
+/** Fills the form anew; `keepsTyped` leaves what the user has made of what stands beside the configuration. */
 function begin(page, source, { keepsTyped = false } = {}) {
   const { parts, state } = page;
   const given = metaOf(source);
@@ -198,7 +208,8 @@ function begin(page, source, { keepsTyped = false } = {}) {
 function restore(page, draft) {
   page.parts.form.texts = draft.texts;
   page.parts.metaForm.texts = draft.meta;
-  page.state.kind = draft.kind;
+  if (draft.design) page.parts.armsForm.texts = draft.design;
+  page.state.kind = draft.kind in KINDS ? draft.kind : "comparison";
   show(page);
 }
 
@@ -210,13 +221,20 @@ function show(page) {
   refresh(page);
 }
 
-function setKind({ app, parts, state }, kind) {
+function setKind(page, kind) {
+  const { app, parts, state } = page;
   state.kind = kind;
   parts.kind.querySelector(`[value=${kind}]`).checked = true;
   setText(parts.kindHint, KIND_HINTS[kind]);
   parts.metaForm.showFor(kind);
-  parts.form.disable(kind === "pair" ? SET_BY_PAIR : []);
-  app.router.setQuery({ kind: kind === "pair" ? "pair" : null });
+  parts.arms.hidden = !isComparison(kind);
+  disableUnused(page);
+  app.router.setQuery({ kind: isComparison(kind) ? kind : null });
+}
+
+/** What every arm sets itself, the form does not set. */
+function disableUnused({ parts, state }) {
+  parts.form.disable(isComparison(state.kind) ? setByComparison(parts.armsForm.texts.arms) : []);
 }
 
 function changed(page, { isTyped = false } = {}) {
@@ -225,7 +243,13 @@ function changed(page, { isTyped = false } = {}) {
 }
 
 function remember({ parts, state }) {
-  saveDraft({ source: state.source.key, texts: parts.form.texts, meta: parts.metaForm.texts, kind: state.kind });
+  saveDraft({
+    source: state.source.key,
+    texts: parts.form.texts,
+    meta: parts.metaForm.texts,
+    design: parts.armsForm.texts,
+    kind: state.kind,
+  });
 }
 
 /** All that follows from what the form holds. */
@@ -234,64 +258,67 @@ function refresh(page, { isTyped = false } = {}) {
   parts.form.countAdvancedChanges();
   parts.names.show();
   parts.panel.setLabel(launchLabel(asked(page)));
-  page.check.take(draftOf(asked(page)), { isTyped });
+  page.check.take(launchBody(asked(page)), { isTyped });
 }
 
 const asked = ({ parts, state }) => ({
   kind: state.kind,
   config: parts.form.config,
   meta: parts.metaForm.texts,
+  design: parts.armsForm.texts,
 });
 
 /** Shows what is known of the settings in the form: that it is being asked, or what the service said. */
-function showCheck({ parts, state }, { state: found, changed: names, answer, error }) {
+function showCheck({ parts }, { state: found, changed: names, answer, error }) {
+  const spread = (errors) => parts.form.showErrors(parts.armsForm.showErrors(parts.metaForm.showErrors(errors)));
   if (found === "asking") {
     const settings = [...names].filter((name) => name.startsWith("config.")).map((name) => name.slice(7));
-    const isConfigChanged = settings.length > 0;
     parts.form.expectAnswer(new Set(settings));
     parts.metaForm.expectAnswer(names);
-    parts.panel.showAsking({ isConfigChanged });
-    if (isConfigChanged) parts.form.showDefaults({});
+    if (names.has("arms")) parts.armsForm.showErrors({});
+    parts.panel.showAsking({ isChanged: settings.length > 0 || names.has("arms") });
+    if (settings.length) parts.form.showDefaults({});
   } else if (found === "good") {
-    parts.form.showErrors(parts.metaForm.showErrors({}));
+    spread({});
     parts.form.showDefaults(answer.derived);
-    parts.panel.showAnswer(answer, state.kind);
+    parts.panel.showAnswer(answer);
   } else {
     const errors = error.errors ?? {};
-    const loose = parts.form.showErrors(parts.metaForm.showErrors(errors));
-    parts.panel.showProblem(error, loose, [...parts.metaForm.wrong(errors), ...parts.form.wrong(errors)]);
+    const loose = spread(errors);
+    const arms = parts.armsForm.isWrong(errors) ? ["Arms"] : [];
+    parts.panel.showProblem(error, loose, [...arms, ...parts.metaForm.wrong(errors), ...parts.form.wrong(errors)]);
   }
 }
 
 async function launch(page) {
   const { app, parts, state } = page;
   if (parts.panel.isBusy) return;
-  const isPair = state.kind === "pair";
+  const isMany = isComparison(state.kind);
   const body = launchBody(asked(page));
-  const draft = draftOf(asked(page));
   parts.panel.setBusy(true);
   try {
-    const made = await app.api[isPair ? "createComparison" : "createRun"](body, state.keyOf(body));
+    const made = await app.api[isMany ? "createComparison" : "createRun"](body, state.keyOf(body));
     clearDraft();
-    if (!isPair) app.runs.put(made);
-    if (!app.signal.aborted) app.router.go(isPair ? paths.comparison(made.id) : paths.run(made.id));
+    if (!isMany) app.runs.put(made);
+    if (!app.signal.aborted) app.router.go(isMany ? paths.comparison(made.id) : paths.run(made.id));
   } catch (error) {
-    refuse(page, draft, error);
+    refuse(page, body, error);
   } finally {
     parts.panel.setBusy(false);
   }
 }
 
 /** Shows a refused launch: each sentence beside its field, the focus on the first; nothing typed is lost. */
-function refuse({ app, check, parts }, draft, error) {
+function refuse({ app, check, parts }, body, error) {
   const errors = error.errors ?? {};
-  if (error.status !== 422 || !check.refused(draft, error)) {
+  if (error.status !== 422 || !check.refused(body, error)) {
     app.toasts.error(error);
     return;
   }
   const metaField = parts.metaForm.firstWrong(errors);
   const field = parts.form.firstWrong(errors);
-  if (metaField) parts.metaForm.focus(metaField);
+  if (parts.armsForm.isWrong(errors)) parts.armsForm.focus();
+  else if (metaField) parts.metaForm.focus(metaField);
   else if (field) parts.form.focus(field);
   else parts.panel.focus();
 }
