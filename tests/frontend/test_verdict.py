@@ -9,6 +9,7 @@ import pytest
 
 from tests.evidence.test_verdict import pair
 from tests.frontend.conftest import Run
+from worker.contract.plan import Plan
 from worker.evidence.verdict import verdict_of
 
 pytestmark = pytest.mark.browser
@@ -21,9 +22,14 @@ SHOWN = """
 """
 
 
+PLAN = Plan().model_dump(mode="json")
+
+
 def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
     verdict = verdict_of([one for runs in pairs for one in runs]).model_dump(mode="json")
-    return verdict, str(run("components/verdict", SHOWN, {"headline": verdict["headline"], "verdict": verdict}))
+    return verdict, str(
+        run("components/verdict", SHOWN, {"headline": verdict["headline"], "verdict": verdict, "plan": PLAN})
+    )
 
 
 def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:

@@ -1,10 +1,14 @@
 import { fixed, percent, signed, stepTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
+import { CONCLUSIONS, differences } from "./differences.js";
 
 const step = (quartiles) => html`${stepTime(quartiles?.median)}${
   quartiles ? html`<small>${stepTime(quartiles.q1)} to ${stepTime(quartiles.q3)}</small>` : ""
 }`;
+
+/** So many seeds a sequential plan takes at most, unless it says another number. */
+const USUAL_MOST = 30;
 
 const row = (pair) => html`
   <tr><th scope="row">Seed ${pair.seed}</th>
@@ -22,15 +26,6 @@ function timeNote({ time_sentence: sentence, times_explained: isExplained }) {
   const kind = isExplained ? "info" : "warning";
   return html`<p class="callout callout--${kind}" data-testid="verdict-time">${icon(kind)}<span>${sentence}</span></p>`;
 }
-
-const CONCLUSIONS = {
-  better: "better",
-  worse: "worse",
-  not_inferior: "not inferior",
-  inferior: "inferior",
-  undecided: "undecided",
-  not_enough: "not enough seeds",
-};
 
 const arm = (contrast) => html`
   <tr><th scope="row">${contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
@@ -56,14 +51,25 @@ const pairs = (found) => html`
 
 const warning = (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`;
 
+/** The plan in a line: what is asked of what, and how many seeds decide. */
+function planned({ metric, question, margin, stopping, confidence, max_seeds: most }, total) {
+  const asked = question === "difference" ? "is there a difference" : `is an arm worse by at most ${margin}`;
+  const seeds = stopping === "fixed" ? `fixed, ${counted(total)}` : `sequential, up to ${counted(most ?? USUAL_MOST)}`;
+  return `Plan: ${asked} in ${metric} after the last epoch; ${Number((100 * confidence).toPrecision(6))} % confidence; ${seeds}.`;
+}
+
+const counted = (seeds) => `${seeds} seed${seeds === 1 ? "" : "s"}`;
+
 /** What is known of a comparison, in the service's own words, by arm and by seed. `total` is the number of its seeds. */
-export function verdict({ headline, verdict: found }, total) {
+export function verdict({ headline, verdict: found, plan }, total) {
   if (!found?.seeds?.length) return html`<p class="verdict__wait" data-testid="verdict-pending">${headline}</p>`;
   const completed = { title: "Seeds completed", value: found.seeds.length, remark: `of ${total}` };
   return html`
     <div class="verdict" data-testid="verdict">
       <p class="verdict__sentence">${headline}</p>
       ${found.reason ? html`<p class="hint" data-testid="verdict-reason">${found.reason}</p>` : ""}
+      ${differences(found.contrasts, plan)}
+      <p class="hint" data-testid="plan">${planned(plan, total)}</p>
       ${timeNote(found)}
       <ul class="callouts">${found.warnings.map(warning)}</ul>
       <div class="tiles">${[...found.tiles, completed].map(tile)}</div>
