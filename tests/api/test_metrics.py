@@ -169,16 +169,15 @@ class TestLongCurves:
         house.points(run_id, range(1, 10_001), train_loss=zigzag)
         return run_id
 
-    @pytest.mark.parametrize("max_points", [10, 50, 100, 1_000, 3_000])
-    def test_ends_extremes_and_gaps_are_kept_within_the_limit(self, house: House, run_id: str, max_points: int) -> None:
+    def test_ends_extremes_and_gaps_are_kept_within_the_limit(self, house: House, run_id: str) -> None:
         assert built(house, run_id) > 1_000
-        found = shown(house, run_id, max_points=max_points)
-        assert len(found) <= max_points
-        assert (found[1], found[10_000]) == (zigzag(1), zigzag(10_000))
-        if max_points > 10:
-            assert (found[1_234], found[5_678], found[7_777]) == (9.0, -9.0, None)
-        assert len(found) >= max_points / 4
-        assert all(value == zigzag(step) or value is None for step, value in found.items())
+        for max_points in (10, 50, 100, 1_000, 3_000):
+            found = shown(house, run_id, max_points=max_points)
+            assert max_points / 4 <= len(found) <= max_points
+            assert (found[1], found[10_000]) == (zigzag(1), zigzag(10_000))
+            if max_points > 10:
+                assert (found[1_234], found[5_678], found[7_777]) == (9.0, -9.0, None)
+            assert all(value == zigzag(step) or value is None for step, value in found.items())
 
     def test_every_axis_shows_the_same_points(self, house: House, run_id: str) -> None:
         built(house, run_id)

@@ -17,7 +17,7 @@ def comparison(service: Service) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     created = answer.json()
     for run in created["runs"]:
-        service.wait_for_status(run["id"], "completed", seconds=240)
+        service.wait_for_status(run["id"], "completed", seconds=600)
     return dict(service.api.get(f"/comparisons/{created['id']}").json())
 
 
