@@ -128,7 +128,7 @@ const weightOf = (chart, view) => (chart.isExact ? 0 : view.smoothing);
 export function told(series, chart, run, view) {
   if (!series) return null;
   const show = chart.format ?? number;
-  if (!chart.result) {
+  if (!chart.result || !run) {
     const words = [chart.isLast && "last", weightOf(chart, view) && "raw", show(lastOf(series.values))];
     return words.filter(Boolean).join(" ");
   }
@@ -142,7 +142,8 @@ export function curve({ label, colour, dash, series, view, chart, scale }) {
   const weight = weightOf(chart, view);
   const x = scale === 1 ? series.x : series.x.map((value) => value / scale);
   const values = smooth(series.values, weight);
-  return { label, colour, dash, x, values, raw: weight ? series.values : null };
+  const band = series.low ? { low: smooth(series.low, weight), high: smooth(series.high, weight) } : null;
+  return { label, colour, dash, x, values, raw: weight && !band ? series.values : null, band };
 }
 
 const X_FORMATS = { epoch: ".2~f" };

@@ -60,7 +60,7 @@ export class Plots {
 
 /**
  * One chart in `node`. `draw(build)` asks for a redraw; `build()` is called when it happens and returns a figure
- * {curves: [{label, colour, dash, x, values, raw}], isCrowded, xTitle, xKey, xFormat, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
+ * {curves: [{label, colour, dash, x, values, raw, band}], isCrowded, xTitle, xKey, xFormat, yTitle, isLog, rangeMode, newest: [{run_id, step, at}]}.
  * The first new data are drawn at once, later ones at most five times a second, and none while nobody can see them.
  * After a paint that shows newer points, "resdrop:painted" is dispatched on the document for each of `newest`.
  */
@@ -194,8 +194,24 @@ function isZoomed(node) {
 
 function traces({ curves, isCrowded, xKey }, { isNarrow }) {
   const faint = curves.filter((curve) => curve.raw).map((curve) => trace(curve, curve.raw, { isFaint: true }));
+  const bands = curves.filter((curve) => curve.band).flatMap(bandOf);
   const told = { isFaint: false, place: isCrowded ? `${xKey} %{x}: ` : "", isShort: isNarrow && !isCrowded };
-  return [...faint, ...curves.map((curve) => trace(curve, curve.values, told))];
+  return [...bands, ...faint, ...curves.map((curve) => trace(curve, curve.values, told))];
+}
+
+/** From the lowest to the highest; a band of Plotly's has no gaps, so that it ends where one begins. */
+function bandOf({ x, band, colour }) {
+  const known = x.map((_, at) => at).filter((at) => band.low[at] !== null);
+  const edge = (values, more) => ({
+    type: "scatter",
+    mode: "lines",
+    x: known.map((at) => x[at]),
+    y: known.map((at) => values[at]),
+    line: { width: 0, color: colour },
+    hoverinfo: "skip",
+    ...more,
+  });
+  return [edge(band.low, {}), edge(band.high, { fill: "tonexty", fillcolor: `${colour}2e` })];
 }
 
 function trace(curve, values, { isFaint, place, isShort }) {
@@ -212,15 +228,20 @@ function trace(curve, values, { isFaint, place, isShort }) {
     hoverinfo: isFaint ? "skip" : undefined,
     customdata: curve.raw && !isFaint ? curve.raw.slice() : undefined,
     hovertemplate: isFaint ? undefined : place + hoverOf(curve, isShort),
+    text: curve.band?.low.map((low, at) => rangeOf(low, curve.band.high[at])),
     connectgaps: false,
   };
 }
 
 /** Of a smoothed curve both values, by name: what is drawn is not what was reported. */
-function hoverOf({ raw }, isShort) {
+function hoverOf({ raw, band }, isShort) {
+  if (band) return isShort ? "%{y:.4~g}" : "mean %{y:.4~g}%{text}";
   if (!raw) return "%{y:.4~g}";
   return isShort ? "%{y:.4~g}, %{customdata:.4~g}" : "smoothed %{y:.4~g}, raw %{customdata:.4~g}";
 }
+
+const rangeOf = (low, high) => (low === high ? "" : `, ${shortNumber(low)} to ${shortNumber(high)}`);
+const shortNumber = (value) => String(Number(value?.toPrecision(4)));
 
 /** Where a list of values is from; on a phone it has the words for which there is no room in each line. */
 const hoverTitle = ({ curves, xKey }, isNarrow) =>

@@ -1,3 +1,4 @@
+import { meanOf } from "../arm-curves.js";
 import { AXES } from "../curves.js";
 import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
@@ -5,29 +6,25 @@ import { MOST_COLOURS } from "../palette.js";
 import { createChartCard } from "./chart-card.js";
 
 /**
- * Curves of several runs overlaid, one chart for each metric. `members()` gives [{run, line, label}] of the runs to draw,
- * `stores` their CurveStores.
+ * Curves of several runs overlaid, one chart for each metric. `members()` gives the lines to draw, [{runs, line, label}]:
+ * of one run its curve, of several the mean over them with a band from the lowest to the highest. `stores` has the
+ * CurveStores by run.
  */
-export function createCompareCharts({ members, stores, view, app }) {
+export function createCompareCharts({ members, stores, view, app, hasNames = false }) {
   const node = element(html`<div class="charts" data-testid="charts"></div>`);
   const cards = new Map();
 
   const drawn = (chart) =>
     members()
-      .map(({ run, line, label }) => ({
-        run,
-        line,
-        label,
-        store: stores.get(run.id),
-        series: stores.get(run.id)?.series.get(chart.metric),
-      }))
+      .map((member) => ({ ...member, stores: member.runs.map((run) => stores.get(run.id)).filter(Boolean) }))
+      .map((member) => ({ ...member, series: seriesOf(member.stores, chart.metric) }))
       .filter(({ series }) => series);
 
   function drawChart(chart) {
     const present = drawn(chart);
     if (chart.isOptional && !present.length && !cards.has(chart.key)) return;
     if (!cards.has(chart.key)) {
-      cards.set(chart.key, createChartCard({ ...chart, isCompact: true }, app));
+      cards.set(chart.key, createChartCard({ ...chart, isCompact: !hasNames }, app));
       node.append(cards.get(chart.key).node);
     }
     showLegend(chart, present);
@@ -36,11 +33,11 @@ export function createCompareCharts({ members, stores, view, app }) {
 
   function showLegend(chart, present = drawn(chart)) {
     cards.get(chart.key)?.showLegend(
-      present.map(({ run, line, label, series }) => ({
+      present.map(({ runs, line, label, series }) => ({
         label,
-        title: run.name,
+        title: runs.length === 1 ? runs[0].name : label,
         ...line,
-        value: told(series, chart, run, view),
+        value: told(series, chart, runs.length === 1 ? runs[0] : null, view),
       })),
     );
   }
@@ -52,9 +49,14 @@ export function createCompareCharts({ members, stores, view, app }) {
   };
 }
 
+function seriesOf(stores, metric) {
+  const found = stores.map((store) => store.series.get(metric)).filter(Boolean);
+  return stores.length === 1 ? found[0] : meanOf(found);
+}
+
 function figure({ present, view, chart }) {
   // While another axis is being fetched, some stores may still hold the old one; they wait for their turn.
-  const ready = present.filter(({ store }) => store.axis === view.axis);
+  const ready = present.filter(({ stores }) => stores.every((store) => store.axis === view.axis));
   const axis = axisOf(
     ready.map(({ series }) => series),
     view.axis,
@@ -76,8 +78,10 @@ function figure({ present, view, chart }) {
     yTitle: chart.yTitle,
     rangeMode: chart.rangeMode,
     isLog: Boolean(chart.hasLog && view.isLog),
-    newest: ready
-      .filter(({ store }) => store.newest?.names.includes(chart.metric))
-      .map(({ run, store }) => ({ run_id: run.id, ...store.newest })),
+    newest: ready.flatMap(({ stores }) =>
+      stores
+        .filter((store) => store.newest?.names.includes(chart.metric))
+        .map((store) => ({ run_id: store.runId, ...store.newest })),
+    ),
   };
 }

@@ -1,6 +1,8 @@
-import { element, fill, html, refs } from "../html.js";
+import { childController } from "../abort.js";
+import { element, fill, html, refs, setText } from "../html.js";
 import { distinctLines, sharedLines } from "../palette.js";
 import { labelsOf } from "../run-names.js";
+import { ARM_NAMES } from "../run-words.js";
 import { throttled } from "../throttle.js";
 import { createCompareCharts } from "./compare-charts.js";
 import { differencesTable, resultsTable } from "./compare-tables.js";
@@ -9,13 +11,25 @@ import { createRunLegend } from "./run-legend.js";
 
 const RESULTS_EVERY_MS = 1000;
 
+const LINES = { arms: "Arms", runs: "Single runs" };
+
+const choice = (kind) => html`
+  <div class="segmented" role="radiogroup" aria-label="Lines">${Object.entries(LINES).map(
+    ([name, label]) => html`<label><input type="radio" name="lines" value="${name}" data-testid="lines-${name}"
+      ${name === kind ? "checked" : ""}><span>${label}</span></label>`,
+  )}</div>`;
+
 const view = () => html`
   <div class="compare">
-    <div data-ref="legend"></div>
-    <section class="panel" aria-labelledby="results-title"><h2 id="results-title" class="section-title">Results</h2>
-      <div data-ref="results"><p class="hint">Loading</p></div></section>
-    <p class="hint" data-testid="shared-lines" data-ref="shared"></p>
-    <div data-ref="curves"></div>
+    <div data-ref="lines" hidden></div>
+    <div class="compare__curves" data-ref="curves"></div>
+    <details class="singles" data-ref="singles" data-testid="single-runs"><summary data-ref="summary"></summary>
+      <div class="singles__body">
+        <div data-ref="legend"></div>
+        <section class="panel" aria-labelledby="results-title"><h2 id="results-title" class="section-title">Results</h2>
+          <div data-ref="results"><p class="hint">Loading</p></div></section>
+        <p class="hint" data-testid="shared-lines" data-ref="shared"></p>
+      </div></details>
     <section class="panel" aria-labelledby="differences-title">
       <h2 id="differences-title" class="section-title">Settings that differ</h2>
       <div data-ref="differences"></div></section>
@@ -39,14 +53,45 @@ export function createCompareView(first, app, { isRemovable }) {
   const members = () => current().map((run) => ({ run, line: lines.get(run.id), label: labels.get(run.id) }));
   // Before whoever shows them hears of the change.
   runs.addEventListener("changed", () => (labels = labelsOf(current())), { signal });
-  const drawn = () => members().filter(({ run }) => !hidden.has(run.id));
   const legend = createRunLegend(members(), { isRemovable });
-  const createCharts = (given) => createCompareCharts({ ...given, members: drawn });
-  const curves = createCurvesSection({ ids, current, createCharts }, app);
   places.legend.append(legend.node);
   places.shared.textContent = sharedLines(ids.length);
   places.shared.hidden = !places.shared.textContent;
-  places.curves.append(curves.node);
+
+  const arms = armsOf(first.runs);
+  let kind = arms && new URLSearchParams(location.search).get("lines") !== "runs" ? "arms" : "runs";
+  const ofRuns = () => members().map(({ run, ...rest }) => ({ runs: [run], ...rest }));
+  const ofArms = () =>
+    arms.map(({ arm, ...rest }) => ({ runs: current().filter((run) => run.arm === arm), ...rest }));
+  const drawn = () =>
+    (kind === "arms" ? ofArms() : ofRuns())
+      .map((line) => ({ ...line, runs: line.runs.filter((run) => !hidden.has(run.id)) }))
+      .filter((line) => line.runs.length);
+  let part = childController(signal);
+  let curves = null;
+  const showCurves = () => {
+    part.abort();
+    part = childController(signal);
+    const createCharts = (given) => createCompareCharts({ ...given, members: drawn, hasNames: kind === "arms" });
+    curves = createCurvesSection({ ids, current, createCharts }, { ...app, signal: part.signal });
+    places.curves.replaceChildren(curves.node);
+    node.dataset.lines = kind;
+    // Single runs are told apart by their cards, which so stand before the curves; arms have names in each legend.
+    places.singles.open = kind === "runs";
+    if (kind === "runs") places.curves.before(places.singles);
+    else places.curves.after(places.singles);
+  };
+  showCurves();
+  if (arms) {
+    places.lines.hidden = false;
+    places.lines.append(element(choice(kind)));
+    setText(places.summary, `Single runs (${ids.length})`);
+    places.lines.addEventListener("change", (event) => {
+      kind = event.target.value;
+      router.setQuery({ lines: kind === "arms" ? null : kind });
+      showCurves();
+    });
+  }
 
   const updateLegend = () => legend.update(members(), hidden);
   legend.node.addEventListener("removed", ({ detail }) => node.dispatchEvent(new CustomEvent("removed", { detail })));
@@ -68,6 +113,17 @@ export function createCompareView(first, app, { isRemovable }) {
   );
   updateLegend();
   return { node };
+}
+
+/** The arms of one comparison with their lines, [{arm, line, label}]; null for other runs, and where all have one seed. */
+function armsOf(runs) {
+  const [{ comparison_id: id }] = runs;
+  if (!runs.every((run) => run.arm && run.comparison_id === id)) return null;
+  const names = [...new Set(runs.map((run) => run.arm))];
+  if (names.length === runs.length) return null;
+  const firsts = names.map((arm) => runs.find((run) => run.arm === arm));
+  const lines = distinctLines(firsts);
+  return firsts.map((run) => ({ arm: run.arm, line: lines.get(run.id), label: ARM_NAMES[run.arm] ?? run.arm }));
 }
 
 /** The tables are computed by the service; the returned function asks for them again, at most every few seconds. */
