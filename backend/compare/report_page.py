@@ -8,6 +8,7 @@ from backend.compare.report import DRAWN, Member, Report
 from backend.compare.report_machine import machine_section
 from backend.compare.report_words import epochs, moment, number, percent, share, training_time
 from worker.contract import names
+from worker.contract.arms import is_usual
 from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
 from worker.report.markup import Markup, element
@@ -27,7 +28,7 @@ def report_page(report: Report, *, version: str) -> str:
         element("h2", "Results"),
         _results(report.members),
         element("h2", "Curves"),
-        legend(),
+        legend(_arms(report)),
         charts(_chart(report, metric) for metric in DRAWN),
         *settings_section([Compared(run.arm or "", run.config) for run in runs]),
         *machine_section(runs),
@@ -40,11 +41,14 @@ def report_page(report: Report, *, version: str) -> str:
 
 def _header(report: Report) -> Markup:
     comparison = report.comparison
-    what = f"Baseline against stochastic depth, {len(comparison.runs)} runs, {comparison.mode}"
+    first, *others = _arms(report)
+    against = ", ".join(_arm(arm) for arm in others)
+    arms = f"{_arm(first)} against {_within(against)}" if is_usual(comparison.arms) else f"{against} against {first}"
+    what = f"{arms}, {len(comparison.runs)} runs, {comparison.mode}"
     when = f"launched {moment(comparison.created_at)}, reported {moment(report.made_at)}"
     notes = [_note(warning) for warning in comparison.warnings]
     if comparison.deleted:
-        gone = "; ".join(f"{_arm(run.arm).lower()}, seed {run.seed}" for run in comparison.deleted)
+        gone = "; ".join(f"{_within(_arm(run.arm))}, seed {run.seed}" for run in comparison.deleted)
         notes.insert(0, _note(f"Deleted since the launch: {gone}."))
     if not report.is_finished:
         notes.insert(0, _note(_how_far(report)))
@@ -65,7 +69,8 @@ def _verdict(report: Report) -> list[Markup]:
     verdict = report.comparison.verdict
     if verdict is None:
         return [element("p", report.comparison.headline, class_="muted")]
-    return verdict_section(verdict, seeds=len({run.seed for run in report.comparison.runs}))
+    comparison = report.comparison
+    return verdict_section(verdict, seeds=len({run.seed for run in comparison.runs}), plan=comparison.plan)
 
 
 def _results(members: Sequence[Member]) -> Markup:
@@ -100,13 +105,22 @@ def _chart(report: Report, metric: names.Metric) -> Markup:
     curves = [
         Curve(
             name=f"{_arm(member.run.arm)}, seed {member.run.config['seed']}",
-            arm=member.run.arm or "",
+            arm=_arms(report).index(member.run.arm) if member.run.arm in _arms(report) else 0,
             xs=member.curves[metric].x,
             values=member.curves[metric].values,
         )
         for member in report.members
     ]
     return chart(title, curves, x_title="epoch", unit=unit)
+
+
+def _arms(report: Report) -> list[str]:
+    return [arm.name for arm in report.comparison.arms]
+
+
+def _within(title: str) -> str:
+    """As within a sentence; the name that somebody gave to an arm stays as it is."""
+    return title.lower() if title in ARM_TITLES.values() else title
 
 
 def _arm(arm: str | None) -> str:

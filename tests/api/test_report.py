@@ -105,7 +105,8 @@ class TestWhatItTells:
     def test_every_run_has_its_row(self, house: House) -> None:
         made = finished(house, seeds=[3, 4])
         texts = report(house, made).texts
-        assert texts.count("Baseline") == texts.count("Stochastic depth") - 1 == 3  # rows and legend; once a setting
+        # Rows and legend; stochastic depth is a setting as well, and stands beside its difference, with a title.
+        assert (texts.count("Baseline"), texts.count("Stochastic depth")) == (3, 3 + 1 + 2)
         assert "98.00 % (epoch 3)" in texts
         assert "97.50 % (epoch 3)" in texts
         assert (texts.count("800 ms"), texts.count("1 s"), texts.count("800 ms (800 to 800)")) == (2, 2, 2)
@@ -121,13 +122,14 @@ class TestWhatItTells:
 
     def test_curves_have_a_line_for_each_run(self, house: House) -> None:
         page = report(house, finished(house, seeds=[3, 4]))
-        assert [attributes["aria-label"].partition(";")[0] for tag, attributes in page.elements if tag == "svg"] == [
+        charts = [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg"]
+        assert [label.partition(";")[0] for label in charts if not label.startswith("Stochastic depth: ")] == [
             "Validation top-1",
             "Validation loss",
             "Training loss",
         ]
         paths = [attributes["class"] for tag, attributes in page.elements if tag == "path"]
-        assert paths == ["baseline", "sd", "baseline", "sd"] * 3
+        assert paths == ["arm-0", "arm-1", "arm-0", "arm-1"] * 3
         assert page.text.count("Stochastic depth, seed 4") == 3
 
 
@@ -154,7 +156,7 @@ class TestBeforeTheEnd:
         made = finished(house)
         house.client.delete(f"/api/v1/runs/{made['runs'][0]['id']}")
         page = report(house, made)
-        assert [attributes["class"] for tag, attributes in page.elements if tag == "path"] == ["sd"] * 3
+        assert [attributes["class"] for tag, attributes in page.elements if tag == "path"] == ["arm-1"] * 3
         assert "No seed has ended with a value of every arm" in page.text
 
     def test_a_configuration_of_another_version_is_told_as_it_is(self, house: House) -> None:
@@ -228,3 +230,53 @@ class TestTheFile:
         )
         assert letters >= 9
         context.close()
+
+
+class TestArms:
+    ARMS = (
+        {"name": "baseline", "settings": {"sd": False}},
+        {"name": "pL 0.8", "settings": {"sd": True, "pL": 0.8}},
+        {"name": "Wider <i>", "settings": {"batch": 256}},
+    )
+
+    def ended(self, house: House, **more: Any) -> Any:
+        body = {"config": QUICK, "arms": self.ARMS, "seeds": [0, 1, 2], "mode": "parallel"} | more
+        made = house.api.post("/comparisons", body, status=201)
+        for run in made["runs"]:
+            top1 = 90 + run["seed"] + (0.4 + 0.1 * run["seed"]) * (run["arm"] == "pL 0.8")
+            house.points(run["id"], range(1, 5), **{"train_loss": float})
+            house.move(run["id"], "completed", latest={"val/top1": top1, "val/loss": 0.5}, elapsed_seconds=9.0)
+        return made
+
+    def test_every_arm_has_its_name_and_colour(self, house: House) -> None:
+        page = report(house, self.ended(house))
+        assert "pL 0.8, Wider <i> against baseline, 9 runs, parallel" in page.text
+        paths = [attributes["class"] for tag, attributes in page.elements if tag == "path"]
+        assert set(paths) == {"arm-0", "arm-1", "arm-2"}
+        marks = [
+            attributes["class"] for tag, attributes in page.elements if attributes.get("class", "").startswith("mark")
+        ]
+        assert marks == ["mark arm-0", "mark arm-1", "mark arm-2"]
+        # A name stays as it was given, whatever stands before it.
+        assert "pL 0.8: yes" in page.text
+
+    def test_differences_are_drawn_with_a_dot_for_each_seed(self, house: House) -> None:
+        page = report(house, self.ended(house))
+        drawn = [attributes for tag, attributes in page.elements if attributes.get("class") == "difference"]
+        assert [one["aria-label"].split(";")[0] for one in drawn] == ["pL 0.8: +0.50, +0.25 to +0.75"]
+        dots = [attributes for tag, attributes in page.elements if tag == "circle"]
+        assert len(dots) == 6
+        assert (
+            "Difference to Baseline in top-1, in points: a dot for each seed, the mean with its interval" in page.text
+        )
+
+    def test_a_margin_is_drawn_and_named(self, house: House) -> None:
+        page = report(house, self.ended(house, plan={"question": "non_inferiority", "margin": 0.5}))
+        lines = {attributes["class"]: float(attributes["x1"]) for tag, attributes in page.elements if tag == "line"}
+        assert lines["margin"] < lines["zero"]
+        assert "dashed is the margin of 0.5" in page.text
+
+    def test_a_deleted_arm_is_named_as_it_was(self, house: House) -> None:
+        made = self.ended(house)
+        house.client.delete(f"/api/v1/runs/{made['runs'][1]['id']}")
+        assert "Deleted since the launch: pL 0.8, seed 0." in report(house, made).text

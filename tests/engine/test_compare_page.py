@@ -73,9 +73,9 @@ def test_what_others_wrote_is_escaped(html: str) -> None:
 
 
 def test_every_curve_of_both_arms_is_drawn(html: str) -> None:
-    assert len(re.findall(r'<path [^>]*class="baseline"', html)) == 5
+    assert len(re.findall(r'<path [^>]*class="arm-0"', html)) == 5
     # Only stochastic depth has a share of the compute.
-    assert len(re.findall(r'<path [^>]*class="sd"', html)) == 6
+    assert len(re.findall(r'<path [^>]*class="arm-1"', html)) == 6
     assert "no interval" in html
 
 

@@ -19,26 +19,26 @@ def test_ticks_are_round_numbers(low: float, high: float, expected: list[float])
 
 
 def test_what_was_not_finite_is_a_gap_and_a_point_alone_is_a_dot() -> None:
-    curve = Curve("run", "sd", xs=[0, 1, 2, 3], values=[0.0, None, 2.0, 3.0])
+    curve = Curve("run", 1, xs=[0, 1, 2, 3], values=[0.0, None, 2.0, 3.0])
     same = Scale(0, 10, 0, 10)
     assert line(curve, same, same) == "M0.0 0.0 h0 M2.0 2.0 L3.0 3.0 h0"
 
 
 @pytest.mark.parametrize("values", [[5.0], [5.0, 5.0], [0.0, 0.0], [1e30, 1e30], [1e-30]])
 def test_a_curve_without_height_is_drawn(values: list[float]) -> None:
-    drawn = chart("flat", [Curve("run", "sd", xs=range(len(values)), values=values)], x_title="epoch")
+    drawn = chart("flat", [Curve("run", 1, xs=range(len(values)), values=values)], x_title="epoch")
     assert "nan" not in drawn
     assert "<path" in drawn
 
 
 def test_without_a_value_it_says_so() -> None:
-    drawn = chart("nothing", [Curve("run", "sd", xs=[0.0], values=[None])], x_title="epoch")
+    drawn = chart("nothing", [Curve("run", 1, xs=[0.0], values=[None])], x_title="epoch")
     assert "Nothing was measured." in drawn
     assert "<svg" not in drawn
 
 
 def test_a_minus_is_that_of_print() -> None:
-    drawn = chart("t", [Curve("run", "sd", [0.0, 1.0], [-2.0, -1.0])], x_title="epoch")
+    drawn = chart("t", [Curve("run", 1, [0.0, 1.0], [-2.0, -1.0])], x_title="epoch")
     assert ">−1.4<" in drawn
     assert "run −1" in drawn
     assert ">-" not in drawn

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from worker.evidence.sentences import printed
 from worker.report.markup import Markup, element
+from worker.report.style import colour_class
 
 # Small, so that letters keep their size where the chart has the width of a phone.
 WIDTH, HEIGHT = 360, 232
@@ -18,10 +19,10 @@ _TICKS_WANTED = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """`arm` is the class that colours it. A value of None breaks the line."""
+    """`arm` is the place of its arm, by which it is coloured. A value of None breaks the line."""
 
     name: str
-    arm: str
+    arm: int
     xs: Sequence[float]
     values: Sequence[float | None]
 
@@ -53,7 +54,10 @@ def chart(title: str, curves: Sequence[Curve], *, x_title: str, unit: str = "") 
         "svg",
         *_grid(x, y),
         element("text", x_title, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, class_="middle"),
-        *(element("path", element("title", curve.name), d=line(curve, x, y), class_=curve.arm) for curve in curves),
+        *(
+            element("path", element("title", curve.name), d=line(curve, x, y), class_=colour_class(curve.arm))
+            for curve in curves
+        ),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
         aria_label=_said(title, curves),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from worker.report.markup import Markup, element
-from worker.report.style import CONTENT_SECURITY_POLICY, STYLE
+from worker.report.style import CONTENT_SECURITY_POLICY, STYLE, colour_class
 
 ARM_TITLES = {"baseline": "Baseline", "sd": "Stochastic depth"}
 
@@ -58,8 +58,12 @@ def bullets(texts: Iterable[str]) -> Markup:
     return element("ul", *(element("li", text) for text in texts))
 
 
-def legend() -> Markup:
-    marks = [element("span", element("span", class_=f"mark {arm}"), title) for arm, title in ARM_TITLES.items()]
+def legend(arms: Sequence[str]) -> Markup:
+    """The arms in their order, by the names that they have in a comparison."""
+    marks = [
+        element("span", element("span", class_=f"mark {colour_class(place)}"), ARM_TITLES.get(arm, arm))
+        for place, arm in enumerate(arms)
+    ]
     return element("p", *marks, class_="legend")
 
 

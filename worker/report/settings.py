@@ -52,7 +52,7 @@ def _by_arm(name: str, runs: Iterable[Compared]) -> str:
     told = {arm: ", ".join(found) for arm, found in values.items()}
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
-    return "; ".join(f"{ARM_TITLES.get(arm, arm).lower()}: {text}" for arm, text in told.items())
+    return "; ".join(f"{ARM_TITLES[arm].lower() if arm in ARM_TITLES else arm}: {text}" for arm, text in told.items())
 
 
 def _shown(name: str, value: object) -> str:

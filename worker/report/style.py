@@ -5,17 +5,38 @@ from __future__ import annotations
 import base64
 import hashlib
 
-STYLE = """
+#: Of the arms in their order, on white and on black; each keeps 3:1 against it.
+_LIGHT = ("#2f6fb7", "#c4551c", "#138573", "#a33c99", "#8a6d0b", "#5a4bd0", "#b93a4e", "#0b7f98")
+_DARK = ("#6fa8e8", "#f08c55", "#4cc2a8", "#d98ad0", "#cdb04a", "#a79bf5", "#ee8a98", "#54bfd6")
+
+
+def colour_class(arm: int) -> str:
+    """The class of whatever belongs to the arm at this place."""
+    return f"arm-{arm % len(_LIGHT)}"
+
+
+def _variables(colours: tuple[str, ...]) -> str:
+    return " ".join(f"--{colour_class(arm)}: {colour};" for arm, colour in enumerate(colours))
+
+
+def _rules(selector: str, name: str) -> str:
+    classes = [colour_class(arm) for arm in range(len(_LIGHT))]
+    return "\n".join(f"{selector}.{one} {{ {name}: var(--{one}); }}" for one in classes)
+
+
+_TEMPLATE = """
 :root {
   color-scheme: light;
   --bg: #ffffff; --text: #17181d; --muted: #5c5f6c; --line: #e2e3e9; --soft: #f6f6f9;
-  --warn: #855307; --warn-soft: #fcf1dc; --baseline: #2f6fb7; --sd: #c4551c;
+  --warn: #855307; --warn-soft: #fcf1dc; --good: #1d7a46; --bad: #b3261e; --accent: #4f46c6;
+  LIGHT
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     color-scheme: dark;
     --bg: #0f1014; --text: #eceef3; --muted: #a0a4b0; --line: #2a2d35; --soft: #181a20;
-    --warn: #efb959; --warn-soft: #2e2412; --baseline: #6fa8e8; --sd: #f08c55;
+    --warn: #efb959; --warn-soft: #2e2412; --good: #5fcf95; --bad: #ff8a80; --accent: #a79bf5;
+    DARK
   }
 }
 * { box-sizing: border-box; }
@@ -62,12 +83,18 @@ svg .end { text-anchor: end; }
 svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); }
 svg path { fill: none; stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round; stroke-opacity: 0.85; }
-path.baseline { stroke: var(--baseline); }
-path.sd { stroke: var(--sd); }
+STROKES
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-bottom: 12px; font-size: 14px; }
 .mark { display: inline-block; width: 18px; height: 3px; margin-right: 7px; border-radius: 2px; vertical-align: 4px; }
-.mark.baseline { background: var(--baseline); }
-.mark.sd { background: var(--sd); }
+MARKS
+.difference .name { fill: var(--text); font-weight: 600; }
+.difference .zero { stroke: var(--muted); }
+.difference .margin { stroke: var(--bad); stroke-dasharray: 4 3; }
+.difference .interval { stroke: var(--accent); stroke-width: 2.5; }
+.difference .mean { stroke: var(--accent); stroke-width: 4; }
+.difference circle { fill: var(--muted); stroke: var(--bg); }
+.difference .better, .difference .not_inferior { fill: var(--good); }
+.difference .worse, .difference .inferior { fill: var(--bad); }
 footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
 @media print {
   @page { margin: 14mm; }
@@ -80,6 +107,12 @@ footer { margin-top: 40px; color: var(--muted); font-size: 13px; }
   th, td { padding-right: 8px; white-space: normal; }
 }
 """
+STYLE = (
+    _TEMPLATE.replace("LIGHT", _variables(_LIGHT))
+    .replace("DARK", _variables(_DARK))
+    .replace("STROKES", _rules("path", "stroke"))
+    .replace("MARKS", _rules(".mark", "background"))
+)
 
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from worker.contract.plan import Plan
 from worker.evidence.pairs import Pair
 from worker.evidence.sentences import number, step_text
 from worker.evidence.study_words import p_text
 from worker.evidence.verdict import ArmContrast, Verdict
+from worker.report.differences import differences_figure
 from worker.report.markup import Markup, element
 from worker.report.page import bullets, table, tiles
 
@@ -32,11 +34,14 @@ _METHOD = (
 )
 
 
-def verdict_section(verdict: Verdict, *, seeds: int) -> list[Markup]:
+def verdict_section(verdict: Verdict, *, seeds: int, plan: Plan | None = None) -> list[Markup]:
     """`seeds` are all of the comparison's, whether their runs have completed or not."""
+    plan = plan or Plan()
     parts = [element("p", verdict.headline, class_="sentence")]
     if verdict.reason:
         parts.append(element("p", verdict.reason, class_="note"))
+    if (figure := differences_figure(verdict.contrasts, plan)) is not None:
+        parts.append(figure)
     parts += [element("p", warning, class_="note warn") for warning in verdict.warnings]
     if not verdict.seeds:
         return parts

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worker.contract.arms import BASELINE, SD
 from worker.contract.names import Metric
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.outcome import RunResult
@@ -56,7 +57,7 @@ def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *,
         table("Runs", HEADINGS, [cells(result) for result in results]),
         bullets(f"seed {run.seed} {run.arm}: {run.reason}" for run in results if run.reason),
         element("h2", "Curves"),
-        legend(),
+        legend((BASELINE, SD)),
         charts(_figure(shown, histories) for shown in CHARTS),
         *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
         header=element("header", element("h1", title), element("p", about, class_="muted")),
@@ -68,7 +69,9 @@ def _figure(shown: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]]) -> Ma
     for arm, rows in histories:
         told = [(float(row[shown.x]), float(row[shown.metric])) for row in rows if row[shown.metric]]
         points = thinned(told)
-        curves.append(Curve(arm.title, arm.name, [x for x, _ in points], [value for _, value in points]))
+        curves.append(
+            Curve(arm.title, (BASELINE, SD).index(arm.name), [x for x, _ in points], [value for _, value in points])
+        )
     return chart(shown.title, curves, x_title=shown.x_title, unit=shown.unit)
 
 
