@@ -25,6 +25,7 @@ def look_at(url: str) -> list[Finding]:
         socket_connect_timeout=PATIENCE_SECONDS,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
+        encoding_errors="replace",
     )
     try:
         client.set(HEALTH_KEY, "", ex=60)

@@ -20,6 +20,7 @@ from worker.engine.__main__ import main
 from worker.engine.data.errors import DataError, Undecodable
 from worker.engine.data.folder import load as load_folder
 from worker.engine.data.images import Augmentation
+from worker.engine.data.listing import listed
 from worker.engine.data.reading import read_bytes
 from worker.engine.verify.inspection import inspect
 from worker.engine.verify.missing import missing_share
@@ -98,6 +99,28 @@ def test_what_is_hidden_is_no_image_and_a_link_that_leads_back_is_not_followed(f
     (cats / "there").symlink_to(folder / "elsewhere")
     code, found = verify(folder, tmp_path)
     assert (code, found["images"]) == (0, {"train": 7, "val": 6})
+
+
+@pytest.mark.parametrize("links", [1, 3])
+def test_folders_that_link_to_each_other_are_listed_once(folder: Path, tmp_path: Path, links: int) -> None:
+    """Three links each way took hours; one took each image forty times."""
+    cats, dogs = folder / "train" / "cats", folder / "train" / "dogs"
+    (cats / "deep" / "er").mkdir(parents=True)
+    for number in range(links):
+        (cats / f"x{number}").symlink_to(dogs)
+        (dogs / f"y{number}").symlink_to(cats)
+        (cats / "deep" / "er" / f"z{number}").symlink_to(cats / "deep")
+    whole = {path.name for path in dogs.iterdir() if path.is_file()}
+    code, found = verify(folder, tmp_path)
+    # Each class has the other's images as well, once, which are then equal files in two classes.
+    assert (code, found["images"]["train"]) == (0, 12)
+    dataset = load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16)
+    assert len(dataset.train) == 12
+    listing = listed(folder / "train", ["cats", "dogs"])
+    taken = [os.fsdecode(name) for name in listing.names]
+    # By their own path where there is one, and by the first of the links.
+    assert {name.rpartition("/")[2] for name in taken if name.startswith("cats/x0/")} == whole
+    assert not any("/x1/" in name or "/y1/" in name for name in taken)
 
 
 def test_a_file_that_is_a_folder_or_gone_by_now_is_named(folder: Path) -> None:

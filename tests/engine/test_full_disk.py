@@ -78,6 +78,43 @@ def training(tmp_path: Path) -> Iterator[Training]:
     started.process.wait()
 
 
+class FolderRun:
+    """The same training in a folder of the test's own."""
+
+    def __init__(self, place: Path) -> None:
+        self.folder = place / "run"
+        self._output = place / "output.txt"
+        command = [sys.executable, "-m", "worker.engine", "train", f"--out={self.folder}", *SETTINGS]
+        with self._output.open("w") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT)
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text()
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 120
+        while not condition():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, f"waited for {what}: {self.said}"
+            time.sleep(0.02)
+
+    def wait(self) -> int:
+        return self.process.wait(120)
+
+
+@pytest.fixture
+def folder_run(tmp_path: Path) -> Iterator[FolderRun]:
+    run = FolderRun(tmp_path)
+    try:
+        run.wait_until(lambda: "epoch 1/8: val/top1" in run.said, "an epoch")
+        run.wait_until(lambda: (run.folder / "checkpoints" / "last.pt").exists(), "a checkpoint")
+        yield run
+    finally:
+        run.process.kill()
+        run.process.wait()
+
+
 def events_of(folder: Path) -> list[Path]:
     return sorted((folder / "tensorboard").iterdir())
 
@@ -152,27 +189,62 @@ def test_what_was_never_written_is_said_and_is_no_success(training: Training, na
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("name", ["history.csv", "summary.json", "train.log"])
-def test_a_file_that_cannot_be_written_for_another_reason_ends_in_a_sentence(training: Training, name: str) -> None:
-    """The others are written to their end."""
-    training.wait_until(training.has_begun, "its first rows")
-    keeper = subprocess.Popen([*("nsenter", "-t", str(training.process.pid), "-m"), "sleep", "600"])
-    (training.folder / name).unlink()
-    (training.folder / name).mkdir()
-    try:
-        assert training.process.wait(120) == 1, training.output.read_text()
-        training.disk.attach(keeper.pid)
-        files = {path.name: path.read_text() for path in training.folder.iterdir() if path.is_file()}
-    finally:
-        keeper.kill()
-        keeper.wait()
-    said = training.output.read_text()
-    assert f"{name} (Is a directory)" in said
-    assert "Traceback" not in said
-    if name != "summary.json":
-        assert json.loads(files["summary.json"])["status"] == "failed"
-    if name != "train.log":
-        assert "failed: " in files["train.log"]
+FILES = ["history.csv", "summary.json", "train.log", "tensorboard", "checkpoints/last.pt"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("stays", [True, False], ids=["to the end", "for a while"])
+def test_a_training_goes_on_whatever_is_in_the_place_of_its_files(
+    folder_run: FolderRun, name: str, stays: bool
+) -> None:
+    """None of them is worth a training; what is missing at the end is told."""
+    run = folder_run
+    aside = run.folder / "aside"
+    place = run.folder / name
+    place.rename(aside)
+    if name == "tensorboard":
+        place.touch()
+    else:
+        (place / "within").mkdir(parents=True)
+    if not stays:
+        run.wait_until(lambda: "cannot be written: " in run.said, "its refusal")
+        subprocess.run(["rm", "-r", str(place)], check=True)
+        aside.rename(place)
+    code = run.wait()
+    assert "\ncompleted in " in run.said
+    assert "Traceback" not in run.said
+    assert code == (1 if stays else 0), run.said
+    if stays:
+        assert f"not all was written to {name} (" in run.said
+        assert "move away what is in its place" in run.said
+        return
+    rows = list(csv.DictReader((run.folder / "history.csv").read_text().splitlines()))
+    assert [int(row["step"]) for row in rows if row["train/loss"]] == list(range(1, STEPS + 1))
+    events = EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(1, STEPS + 1))
+    assert json.loads((run.folder / "summary.json").read_text())["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", ["history.csv", "train.log"])
+def test_a_pipe_in_the_place_of_a_file_holds_nothing_up(folder_run: FolderRun, name: str) -> None:
+    (folder_run.folder / name).unlink()
+    os.mkfifo(folder_run.folder / name)
+    assert folder_run.wait() == 1
+    assert f"not all was written to {name} (No such device or address)" in folder_run.said
+    assert "\ncompleted in " in folder_run.said
+
+
+@pytest.mark.parametrize("how", ["emptied", "cut short", "moved away"])
+def test_rows_that_somebody_took_are_told_and_are_no_success(folder_run: FolderRun, how: str) -> None:
+    history = folder_run.folder / "history.csv"
+    if how == "moved away":
+        history.rename(history.with_name("aside"))
+    else:
+        os.truncate(history, 0 if how == "emptied" else 10)
+    assert folder_run.wait() == 1
+    told = "was cut short" if how == "cut short" else "was emptied or removed"
+    assert folder_run.said.count(f"history.csv {told} by something else") == 1
+    assert f"not all was written to history.csv ({told})" in folder_run.said
 
 
 @pytest.mark.parametrize("name", ["train.log", "config.json"])
@@ -231,10 +303,16 @@ class TestDeferredFiles:
             f"the files of {path.parent} are written again, with what was kept meanwhile",
         ]
 
-    def test_what_has_another_cause_is_raised(self, path: Path) -> None:
+    def test_what_has_another_cause_is_kept_as_well(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("worker.engine.sinks.deferred.RETRY_SECONDS", 0.0)
+        refusals = Refusals(path.parent)
+        file = DeferredFile(path, refusals)
         path.mkdir()
-        with pytest.raises(IsADirectoryError):
-            DeferredFile(path, Refusals(path.parent)).append("text")
+        file.append("one\n")
+        assert refusals.reasons == "file.csv (Is a directory)"
+        path.rmdir()
+        file.append("two\n")
+        assert (path.read_text(), refusals.refused) == ("one\ntwo\n", ())
 
     def test_more_than_fits_in_memory_is_raised(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("worker.engine.sinks.deferred.MOST_KEPT", 10)

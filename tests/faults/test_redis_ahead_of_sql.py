@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,34 @@ def test_keys_that_are_rubbish_hold_up_no_run(
             at_once.execute()
         backend.act(run_id, "pause")
         backend.wait_for_status(run_id, "paused", seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "text", "list", "huge"])
+def test_a_worker_whose_key_is_rubbish_is_heard_and_trains(
+    backend: Backend, start_worker: StartWorker, redis_server: RedisServer, kind: str
+) -> None:
+    """Bytes that are no UTF-8 ended its heartbeat, and each start of it after that."""
+    worker = start_worker()
+    backend.wait_until(lambda: bool(backend.workers()), seconds=PATIENCE, what="the worker")
+    (known,) = backend.workers()
+    key = names.worker_key(known["id"])
+
+    def damage(server: Any) -> None:
+        server.delete(key)
+        if kind == "list":
+            server.rpush(key, "rubbish")
+        else:
+            server.set(key, {"bytes": b"\xff", "text": "rubbish", "huge": b"\xff" * 20_000_000}[kind])
+
+    with connect(redis_server.url) as server:
+        damage(server)
+        run_id = backend.launch_named("short")
+        backend.wait_for_status(run_id, "completed", seconds=PATIENCE)
+        if kind == "bytes":
+            worker.end()
+            damage(server)
+            worker.start()
+            run_id = backend.launch_named("short")
+            backend.wait_for_status(run_id, "completed", seconds=PATIENCE)
+        assert "heartbeat failed" not in worker.log()
+        assert "cannot start" not in worker.log()

@@ -94,6 +94,8 @@ def remedy_of(error: OSError, path: Path) -> str:
             return "have it mounted for writing again"
         case errno.EIO:
             return "have the disk checked, which answers with errors"
+        case errno.EISDIR | errno.ENOTDIR | errno.EINVAL | errno.ENXIO:
+            return "move away what is in its place"
         case _:
             return "let its folder take files again"
 

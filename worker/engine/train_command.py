@@ -188,14 +188,14 @@ def _train_in(
     summary = SummaryFile(folder.summary, refusals, history=folder.history, config=config)
     events = TensorBoardEvents(folder.tensorboard, refusals, history=history) if is_installed() else None
     told = FanOut([console, log])
-    refusals.tell_by(told.notice)
+    told.log(described(dataset, config))
     missing = () if events else ("no TensorBoard events: pip install tensorboard to have them",)
-    try:
-        told.log(described(dataset, config))
-        for warning in (*config.warnings(), *beginning.notices, *missing):
-            told.notice(warning)
-    except OSError as error:
-        raise FolderRefused(f"{error.filename} cannot be written to: {error.strerror}") from error
+    for warning in (*config.warnings(), *beginning.notices, *missing):
+        told.notice(warning)
+    if refusals.refused:
+        # Nothing has been trained yet; from now on a file that cannot be written ends nothing.
+        raise FolderRefused(f"--out {folder.root} cannot be written to: {refusals.reasons}; mend that first")
+    refusals.tell_by(told.notice)
     resume = beginning.resume
     keeper = CheckpointKeeper(
         folder.checkpoints,

@@ -17,12 +17,14 @@ def connect(url: str) -> redis.Redis:
     """A thread-safe client that connects at its first command.
 
     It tries a command a second time at once, which mends a connection that broke while idle; waiting for a Redis
-    that is away is left to the caller, who has other things to look after meanwhile.
+    that is away is left to the caller, who has other things to look after meanwhile. What is no UTF-8 is read as far as
+    it is some, so that nothing in Redis can end who reads it.
     """
     of_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": 5}
     return redis.Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="replace",
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1),

@@ -72,11 +72,17 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            if self._say(self._seen()):
-                self._say_refusals()
-                self._look_whose_identity_it_is()
+            try:
+                self._beat()
+            except Exception:  # the edge of the thread, without which the worker is not heard of any more
+                log.exception("a heartbeat failed; the next one follows")
             self._hurry.wait(BEAT_SECONDS)
             self._hurry.clear()
+
+    def _beat(self) -> None:
+        if self._say(self._seen()):
+            self._say_refusals()
+            self._look_whose_identity_it_is()
 
     def _seen(self) -> WorkerSeen:
         who = self._identity

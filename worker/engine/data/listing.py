@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -146,24 +146,46 @@ def shared_classes(root: Path) -> list[str]:
 def images_below(folder: Path, name: str, left_out: LeftOut) -> Iterator[str]:
     """Their paths below `folder`, with `name` in front.
 
-    A folder is read once; the kind of an entry comes with it, so no file is asked for anything. What is hidden is no
-    image, such as the `._cat.jpg` that macOS puts beside a `cat.jpg`. A link that leads nowhere is left out. Raises
-    DataError.
+    A folder is read once, whatever links lead to it, and by its own path where it lies below `folder`; the kind of an
+    entry comes with it, so no file is asked for anything. What is hidden is no image, such as the `._cat.jpg` that
+    macOS puts beside a `cat.jpg`. A link that leads nowhere is left out. Raises DataError.
     """
-    with _entries(folder) as entries:
-        for entry in entries:
-            path = f"{name}/{entry.name}"
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                if not _leads_back(entry, folder):
-                    yield from images_below(Path(entry.path), path, left_out)
-            elif kind := _kind_of_no_file(entry):
-                left_out.add(path, kind)
-            elif entry.name.lower().endswith(EXTENSIONS):
-                yield path
-            else:
-                left_out.add(path)
+    seen: set[tuple[int, int]] = set()
+    folders, links = [(folder, name)], deque[tuple[Path, str]]()
+    while folders or links:
+        # Those that are no links first, so that the order in which a disk tells of them changes nothing.
+        place, path = folders.pop() if folders else links.popleft()
+        if not _is_new(place, seen):
+            continue
+        linked = []
+        with _entries(place) as entries:
+            for entry in entries:
+                below = f"{path}/{entry.name}"
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    if not entry.is_symlink():
+                        folders.append((Path(entry.path), below))
+                    elif not _leads_back(entry, place):
+                        linked.append((Path(entry.path), below))
+                elif kind := _kind_of_no_file(entry):
+                    left_out.add(below, kind)
+                elif entry.name.lower().endswith(EXTENSIONS):
+                    yield below
+                else:
+                    left_out.add(below)
+        links.extend(sorted(linked))
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    try:
+        found = folder.stat()
+    except OSError:
+        return True  # listing it will say why not
+    place = (found.st_dev, found.st_ino)
+    is_new = place not in seen
+    seen.add(place)
+    return is_new
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -195,8 +217,8 @@ def _entries(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
 
 
 def _leads_back(entry: os.DirEntry[str], folder: Path) -> bool:
-    """Whether a link leads to a folder that it lies in, whose images are listed already."""
-    return entry.is_symlink() and folder.resolve().is_relative_to(Path(entry.path).resolve())
+    """Whether a link leads to a folder that it lies in, also one above the class folder, whose images are of others."""
+    return folder.resolve().is_relative_to(Path(entry.path).resolve())
 
 
 def _difference(root: Path, train: set[str], val: set[str]) -> str:

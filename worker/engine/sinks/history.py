@@ -41,8 +41,8 @@ class HistoryFile(NullSink):
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows as text; empty where there is no file. A last line that a crash cut short is left out."""
-    if not path.exists():
+    """The rows as text; empty where there is no file, or a pipe. A last line that a crash cut short is left out."""
+    if not path.is_file():
         return []
     lines = path.read_text().splitlines(keepends=True)
     rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))

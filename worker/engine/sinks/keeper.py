@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.common.disk import takes_nothing
 from worker.engine.checkpoint import newest_first
 from worker.engine.ports import NullSink, RunStarted, SavedCheckpoint
 from worker.engine.sinks.deferred import Refusals
@@ -64,8 +63,6 @@ class CheckpointKeeper(NullSink):
         try:
             _point(self._folder / name, target)
         except OSError as error:
-            if not takes_nothing(error):
-                raise
             self._missing[name] = target
             self._refusals.note(f"{self._folder.name}/{name}", error)
         else:

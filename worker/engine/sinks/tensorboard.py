@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from worker.common.disk import takes_nothing
 from worker.contract.messages import Point
 from worker.contract.names import Metric
 from worker.engine.ports import NullSink, RunStarted
@@ -25,16 +24,16 @@ def is_installed() -> bool:
 
 
 def _told_elsewhere(args: threading.ExceptHookArgs) -> None:
-    """The thread that writes events ends with a traceback where the disk is full; `point` hears of it and tells."""
-    is_full_disk = isinstance(args.exc_value, OSError) and takes_nothing(args.exc_value)
-    if not (is_full_disk and type(args.thread).__module__.startswith("tensorboard.")):
+    """The thread that writes events ends with a traceback where it cannot; `point` hears of it and tells."""
+    is_ours = type(args.thread).__module__.startswith("tensorboard.")
+    if not (is_ours and isinstance(args.exc_value, OSError)):
         threading.__excepthook__(args)
 
 
 class TensorBoardEvents(NullSink):
     """Scalars over the step, written within ten seconds; a resume voids later steps of the same folder.
 
-    Nobody knows which of its events a disk that was full has taken. So after one the folder is written anew, from
+    Nobody knows which of its events were written before a refusal. So after one the folder is written anew, from
     `history`, which has every point once it is written itself; it has to hear of each point first.
     """
 
@@ -47,7 +46,7 @@ class TensorBoardEvents(NullSink):
         self._tried_at = 0.0
 
     def started(self, run: RunStarted) -> None:
-        with self._bearing_a_full_disk():
+        with self._bearing_refusals():
             self._open(purge_step=run.step + 1)
 
     def point(self, point: Point) -> None:
@@ -55,7 +54,7 @@ class TensorBoardEvents(NullSink):
             if time.monotonic() - self._tried_at >= RETRY_SECONDS:
                 self.flush()
             return
-        with self._bearing_a_full_disk():
+        with self._bearing_refusals():
             for name, value in point.values.items():
                 if value is not None:
                     self._writer.add_scalar(name, value, point.step, walltime=point.at.timestamp())
@@ -63,11 +62,11 @@ class TensorBoardEvents(NullSink):
     def flush(self) -> bool:
         """Has the disk taken everything?"""
         if self._writer is not None:
-            with self._bearing_a_full_disk():
+            with self._bearing_refusals():
                 self._writer.flush()
         if self._is_refused:
             self._tried_at = time.monotonic()
-            with self._bearing_a_full_disk():
+            with self._bearing_refusals():
                 if self._history.flush():
                     self._write_anew()
                     self._is_refused = False
@@ -75,7 +74,7 @@ class TensorBoardEvents(NullSink):
         return not self._is_refused
 
     def close(self) -> None:
-        """Says nothing of a full disk, of which `flush` has told."""
+        """Says nothing of a refusal, of which `flush` has told."""
         if self._writer is not None:
             with suppress(OSError):
                 self._writer.close()
@@ -99,12 +98,10 @@ class TensorBoardEvents(NullSink):
         self._writer.flush()
 
     @contextmanager
-    def _bearing_a_full_disk(self) -> Iterator[None]:
+    def _bearing_refusals(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if not takes_nothing(error):
-                raise
             self.close()
             self._writer = None
             self._is_refused = True
