@@ -28,6 +28,7 @@ from backend.repeated_keys import refuse_repeated_keys
 from backend.runs.routes import router as runs
 from backend.security import layers
 from backend.settings import Settings
+from backend.unread import refuse_unread
 from backend.workers.routes import router as workers
 from worker.contract import VERSION
 
@@ -68,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _api() -> APIRouter:
-    nothing_passed_over = [Depends(refuse_undeclared), Depends(refuse_repeated_keys)]
+    nothing_passed_over = [Depends(refuse_undeclared), Depends(refuse_unread), Depends(refuse_repeated_keys)]
     api = APIRouter(prefix=PREFIX, responses=problems.RESPONSES, dependencies=nothing_passed_over)
     for router in ROUTERS:
         api.include_router(router)

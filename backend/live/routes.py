@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -14,6 +15,7 @@ from backend.problems import described_file
 router = APIRouter(tags=["live"])
 
 MOST_WATCHED = 200
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @router.get(
@@ -39,6 +41,10 @@ async def get_live(
     is told what it missed. `reset` says that this cannot be told any more.
     """
     watched = [run_id for run_id in runs.split(",") if run_id]
+    odd = next((one for one in watched if one != "*" and not _ID.fullmatch(one)), None)
+    if odd is not None or ("*" in watched and runs != "*"):
+        shown = "*" if odd is None else odd[:80]
+        raise BadInput({"runs": [f"runs: {shown!r} is no id of a run; name ids, separated by commas, or * alone"]})
     if len(watched) > MOST_WATCHED:
         raise BadInput({"runs": [f"runs names {len(watched)} runs; watch {MOST_WATCHED} or fewer at once"]})
     number = _number(since)

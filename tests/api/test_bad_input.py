@@ -119,6 +119,17 @@ BAD_QUERIES: list[tuple[str, str, str]] = [
     ("/live?since=-1", "since", "is no change"),
     ("/live?since=%D9%A1", "since", "is no change"),
     (f"/live?since={'9' * 30}", "since", "is no change"),
+    ("/runs?limit=1_0", "limit", "limit '1_0' is not a whole number"),
+    ("/runs?limit=%2B1", "limit", "limit '+1' is not a whole number"),
+    ("/runs?limit=%201", "limit", "limit ' 1' is not a whole number"),
+    ("/comparisons?limit=1_0", "limit", "limit '1_0' is not a whole number"),
+    ("/runs/RUN/logs?after=0_1", "after", "after '0_1' is not a whole number"),
+    ("/runs/RUN/metrics?max_points=1_0", "max_points", "is not a whole number"),
+    ("/runs?q=%FF", "query", "no UTF-8"),
+    ("/runs?tag=%ED%A0%80", "query", "no UTF-8"),
+    ("/live?runs=%00", "runs", "is no id of a run"),
+    ("/live?runs=[]", "runs", "'[]' is no id of a run"),
+    ("/live?runs=*,r_x", "runs", "or * alone"),
     ("/runs/RUN/logs?after=-1", "after", "give 0 or more"),
     ("/runs/RUN/logs?limit=0", "limit", "give 1 or more"),
     ("/live?runs=" + ",".join("r" for _ in range(201)), "runs", "watch 200 or fewer"),
@@ -349,3 +360,36 @@ def test_no_json_makes_an_internal_error(house: House, body: Any) -> None:
     assert answer.status_code in (200, 422), answer.text
     if answer.status_code == 422:
         assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "stop", "clone"])
+@pytest.mark.parametrize("body", ['{"name": "mine"}', "[", "5", "dry_run=true"])
+def test_a_body_that_nobody_reads_is_refused_and_nothing_is_done(house: House, action: str, body: str) -> None:
+    path = f"/api/v1/runs/{run_id(house)}/{action}"
+    answer = house.client.post(path, content=body)
+    assert answer.status_code == 422
+    assert f"POST {path} takes no body; send none" in answer.json()["detail"]
+
+
+def test_nor_is_one_of_a_deletion_or_a_question(house: House) -> None:
+    for method in ("DELETE", "GET"):
+        answer = house.client.request(method, f"/api/v1/runs/{run_id(house)}", json={"dry_run": True})
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, ["body"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "said"),
+    [
+        ([("Idempotency-Key", "a"), ("Idempotency-Key", "b")], 422, "the header Idempotency-Key is there 2 times"),
+        ([("Content-Type", "application/json"), ("Content-Type", "text/plain")], 422, "Content-Type is there 2 times"),
+        ([("Content-Encoding", "gzip")], 415, "Content-Encoding 'gzip' is not read"),
+        ([("Content-Type", "application/json; charset=utf-16")], 415, "The charset 'utf-16' is not read"),
+    ],
+)
+def test_a_header_that_would_be_passed_over_is_refused(
+    house: House, headers: list[tuple[str, str]], status: int, said: str
+) -> None:
+    named = {name for name, _ in headers}
+    sent = headers + ([] if "Content-Type" in named else [("Content-Type", "application/json")])
+    answer = house.client.post("/api/v1/runs", content=json.dumps({"config": QUICK}), headers=sent)
+    assert (answer.status_code, said in answer.json()["detail"]) == (status, True)
