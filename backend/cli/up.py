@@ -120,12 +120,26 @@ def _check(environment: dict[str, str]) -> None:
         _require(check_redis_connection(settings.redis_url))
     try:
         if settings.database_url.startswith("sqlite"):
-            soundness.check_sqlite(Path(settings.database_url.removeprefix("sqlite:///")))
+            path = Path(settings.database_url.removeprefix("sqlite:///"))
+            soundness.check_sqlite(path)
+            _tell_of_runs_without(path, settings.files)
         else:
             _require(check_postgres(settings.database_url))
             soundness.check_postgres(settings.database_url)
     except soundness.Unusable as error:
         raise CommandError(str(error)) from error
+
+
+def _tell_of_runs_without(database: Path, files: Path) -> None:
+    """An empty database is made anew; what is left of the runs of a former one is not in it."""
+    is_new = not database.exists() or database.stat().st_size == 0
+    runs = sum(1 for folder in (files / "runs").glob("*") if folder.is_dir()) if is_new else 0
+    if runs:
+        how = "is empty" if database.exists() else "is not there"
+        say_timed(
+            f"the database {database} {how} and begins anew; {files / 'runs'} has the files of {runs} runs that were "
+            "in another. To have them back, stop this and bring that database back from a backup"
+        )
 
 
 def _settings(home: Home, environment: Mapping[str, str]) -> Settings:

@@ -7,6 +7,30 @@ from __future__ import annotations
 HEAD = "0008"
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", HEAD)
 
+#: What the newest has, by name; a test keeps it equal to the tables themselves.
+TABLES = frozenset(
+    {
+        "attempts",
+        "change_counter",
+        "changes",
+        "checkpoints",
+        "comparisons",
+        "controller_pulse",
+        "datasets",
+        "idempotency_keys",
+        "log_lines",
+        "metric_buckets",
+        "metrics",
+        "ringing",
+        "run_events",
+        "run_results",
+        "runs",
+        "service_holds",
+        "set_aside",
+        "worker_storage",
+        "workers",
+    }
+)
 
 NEWER_REMEDY = "start the newer ResDrop that made it, or take another home"
 

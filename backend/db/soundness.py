@@ -14,7 +14,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from backend.db.revisions import NEWER_REMEDY, REVISIONS, unknown_schema
+from backend.db.revisions import HEAD, NEWER_REMEDY, REVISIONS, TABLES, unknown_schema
 
 #: A great database is looked through only as far as this takes; what is damaged deeper is told when it is met.
 CHECK_SECONDS = 1.5
@@ -44,6 +44,7 @@ def check_sqlite(path: Path) -> None:
     """Raises Unusable. A file that is not there or is empty is a database that is yet to be made."""
     for suffix, what in _BESIDE.items():
         _check_beside(path.with_name(path.name + suffix), what, path)
+    _refuse_round_link(path)
     if not path.exists():
         _refuse_lone_log(path, "missing")
         _check_folder(path)
@@ -63,6 +64,14 @@ def check_sqlite(path: Path) -> None:
         raise Unusable(f"The database {path} cannot be used ({error}){_unfinished(path)}", _RESTORE) from error
     except sqlite3.DatabaseError as error:
         raise Unusable(f"The database {path} is damaged ({error})", _RESTORE) from error
+
+
+def _refuse_round_link(path: Path) -> None:
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Unusable(f"The database {path} cannot be used ({error.strerror})", _RESTORE) from error
 
 
 def _check_beside(beside: Path, what: str, path: Path) -> None:
@@ -151,6 +160,9 @@ def _check_contents(connection: sqlite3.Connection, path: Path) -> None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         found = str(row[0]) if row else None
     _check_revision(found, is_empty=not tables, name=str(path))
+    if found == HEAD and (missing := TABLES - tables):
+        names = ", ".join(sorted(missing))
+        raise Unusable(f"The database {path} is damaged (it has no table {names})", _RESTORE)
     damage = _damage(connection)
     if damage:
         raise Unusable(f"The database {path} is damaged ({damage})", _RESTORE)
@@ -179,7 +191,11 @@ def check_postgres(url: str) -> None:
         if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
             return
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        there = {name for (name,) in connection.execute("SELECT tablename FROM pg_tables")}
     _check_revision(str(row[0]) if row else None, is_empty=row is None, name="in RESDROP_DATABASE_URL")
+    if row is not None and str(row[0]) == HEAD and (missing := TABLES - there):
+        names = ", ".join(sorted(missing))
+        raise Unusable(f"The database in RESDROP_DATABASE_URL is damaged (it has no table {names})", _RESTORE)
 
 
 def _check_revision(found: str | None, *, is_empty: bool, name: str) -> None:

@@ -19,9 +19,10 @@ from sqlalchemy import text
 
 from backend.db import soundness
 from backend.db.migrate import upgrade
+from backend.db.revisions import TABLES
 from backend.db.session import Database
 from backend.db.soundness import check_sqlite
-from backend.db.tables import Checkpoint
+from backend.db.tables import Base, Checkpoint
 from backend.process.home import Home
 from backend.runs.creation import NewRow, insert_run
 from backend.settings import Settings
@@ -233,6 +234,20 @@ class TestSql:
         (home / "resdrop.db").mkdir()
         self.refused(home, f"The database {home / 'resdrop.db'} cannot be used")
 
+    def test_a_link_to_itself_in_its_place(self, home: Path) -> None:
+        (home / "resdrop.db").symlink_to("resdrop.db")
+        self.refused(home, f"The database {home / 'resdrop.db'} cannot be used (Too many levels of symbolic links): ")
+
+    @pytest.mark.parametrize("table", ["runs", "metrics"])
+    def test_a_table_that_is_missing(self, home: Path, migrated: Path, table: str) -> None:
+        with sqlite3.connect(migrated) as connection:
+            connection.execute(f"DROP TABLE {table}")
+        connection.close()
+        self.refused(home, f"The database {migrated} is damaged (it has no table {table}): bring it back from a backup")
+
+    def test_the_tables_that_are_looked_for_are_those_that_there_are(self) -> None:
+        assert frozenset(Base.metadata.tables) == TABLES
+
     def test_a_newer_schema(self, home: Path, migrated: Path) -> None:
         with sqlite3.connect(migrated) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -321,7 +336,19 @@ class TestSql:
 
     def test_an_empty_file_is_a_database_yet_to_be_made(self, up: Up, home: Path) -> None:
         (home / "resdrop.db").touch()
-        assert page(up(home=home).ready().url) == b"a page"
+        running = up(home=home).ready()
+        assert page(running.url) == b"a page"
+        assert "begins anew" not in running.output
+
+    @pytest.mark.parametrize("how", ["is empty", "is not there"])
+    def test_files_of_runs_whose_database_is_gone_are_told_of(self, up: Up, home: Path, how: str) -> None:
+        for name in ("r_one", "r_two"):
+            (home / "files" / "runs" / name).mkdir(parents=True)
+        if how == "is empty":
+            (home / "resdrop.db").touch()
+        said = up(home=home).ready().output
+        assert f"the database {home / 'resdrop.db'} {how} and begins anew" in said
+        assert "has the files of 2 runs that were in another" in said
 
     def test_what_a_killed_process_left_in_the_log_is_left_there(self, up: Up, home: Path, migrated: Path) -> None:
         connection = sqlite3.connect(migrated)

@@ -22,6 +22,7 @@ from worker.engine.data.folder import load as load_folder
 from worker.engine.data.images import Augmentation
 from worker.engine.data.listing import listed
 from worker.engine.data.reading import read_bytes
+from worker.engine.verify.command import Report, told
 from worker.engine.verify.inspection import inspect
 from worker.engine.verify.missing import missing_share
 
@@ -121,6 +122,13 @@ def test_folders_that_link_to_each_other_are_listed_once(folder: Path, tmp_path:
     # By their own path where there is one, and by the first of the links.
     assert {name.rpartition("/")[2] for name in taken if name.startswith("cats/x0/")} == whole
     assert not any("/x1/" in name or "/y1/" in name for name in taken)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+def test_four_inks_are_seen_in_every_format(folder: Path, form: str) -> None:
+    path = folder / f"inks.{form.lower()}"
+    Image.new("CMYK", (40, 40), (10, 200, 30, 0)).save(path, form)
+    assert (inspect(str(path)).trouble, inspect(str(path)).is_cmyk) == (None, True)
 
 
 def test_a_file_that_is_a_folder_or_gone_by_now_is_named(folder: Path) -> None:
@@ -389,3 +397,10 @@ def test_class_folders_with_any_name_are_told_on_any_terminal(folder: Path) -> N
     )
     assert r"only train/ has the classes caf\xe9" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.314, "0.31"), (4.2, "4.2"), (47.4, "47"), (99.97, "100")])
+def test_a_share_is_told_in_digits(share: float, text: str) -> None:
+    none = {"train": 0, "val": 0}
+    report = Report("/data", "imagefolder", none, none, [], incomplete={"train/a.jpg": share})
+    assert f"train/a.jpg ({text} % of it)" in "\n".join(told(report))

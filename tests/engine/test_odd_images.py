@@ -155,6 +155,8 @@ NO_WHITE = {
     "fractions beyond 1": (lambda: tiff(grey().astype(np.float32)), "fractions from 0 to 255, where 0 to 1 is read"),
     "no number": (lambda: tiff(np.full((4, 4), np.nan, np.float32)), "fractions from nan to nan"),
     "32 bits": (lambda: tiff(grey().astype(np.uint32)), "whole numbers with a sign or of 32 bits"),
+    "8 bits with a sign": (lambda: tiff(grey().view(np.int8)), "convert it to 8 or 16 bits without a sign"),
+    "nothing": (lambda: b"", "the file is empty"),
     "16 bits with a sign": (lambda: tiff(grey().astype(np.int16)), "convert it to 8 or 16 bits without a sign"),
 }
 

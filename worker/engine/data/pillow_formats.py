@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
 
 from worker.engine.data.errors import Undecodable
 
@@ -18,13 +18,18 @@ _PROGRAMS = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 MOST_PIXELS = 1 << 28
 _TURNED_FROM, _TURNED_TO = 2, 8
 _ORIENTATION = 0x0112
+EMPTY = "the file is empty"
 _WHITE_IS_ZERO = 0
+#: Of TIFF's SampleFormat.
+_SIGNED = 2
 
 Pixels = npt.NDArray[np.uint8]
 
 
 def decode(content: bytearray) -> Pixels:
     """[height, width, 3], as Pillow sees it, the first frame of several. Raises Undecodable."""
+    if not content:
+        raise Undecodable(EMPTY)
     if content.startswith(_PROGRAMS):
         raise Undecodable("a PostScript program, which is not run")
     try:
@@ -89,7 +94,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Pillow cuts greater numbers off at 255, and fractions to 0, where they should be scaled."""
     if _is_deep_grey(image):
         return _scaled(image, np.asarray(image).astype(np.int64) >> (_bits(image) - 8))
-    if image.mode == "I":
+    if image.mode == "I" or _is_signed(image):
         raise Undecodable(
             f"a {image.format} of whole numbers with a sign or of 32 bits, whose white is not known; "
             "convert it to 8 or 16 bits without a sign"
@@ -102,6 +107,21 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def _is_deep_grey(image: Image.Image) -> bool:
     """Of 12 or 16 bits; to 16 the readers of PPM and PNG scale by themselves."""
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG"))
+
+
+def _is_signed(image: Image.Image) -> bool:
+    """Pillow reads 8 bits with a sign as if they had none."""
+    found = _tag(image, SAMPLEFORMAT)
+    return _SIGNED in (found if isinstance(found, tuple) else (found,))
+
+
+def is_cmyk(content: bytearray) -> bool:
+    """Of four inks, which decoders turn to colours in different ways."""
+    try:
+        with _opened(content) as image:
+            return image.mode == "CMYK"
+    except Exception:  # noqa: BLE001  as for pixels; the image is judged elsewhere
+        return False
 
 
 def _fractions(image: Image.Image) -> npt.NDArray[np.float64]:

@@ -183,6 +183,11 @@ def _kind_of_equals(report: Report, names: list[str]) -> list[list[str]]:
     return report.leaks if len(splits) > 1 else report.duplicates
 
 
+def _percent(value: float) -> str:
+    """Two digits that tell something: 0.31, 4.2, 47, 100."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def told(report: Report) -> Iterator[str]:
     for split in SPLITS:
         yield f"{split}: {report.images[split]:,} images in {report.classes[split]:,} classes"
@@ -192,7 +197,7 @@ def told(report: Report) -> Iterator[str]:
         ("lack a part, which is seen as grey", report.incomplete),
         ("lack less than 1 % of the image, which is seen as grey", report.nearly_complete),
     ):
-        yield from _listed(what, [f"{name} ({percent:.2g} % of it)" for name, percent in lacking.items()])
+        yield from _listed(what, [f"{name} ({_percent(percent)} % of it)" for name, percent in lacking.items()])
     yield from _listed("cannot be read", [f"{name} ({why})" for name, why in report.unreadable.items()])
     yield from _listed("are links that lead nowhere, which training leaves out", report.broken_links)
     yield from _listed(

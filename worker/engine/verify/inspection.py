@@ -60,7 +60,7 @@ def inspect(path: str) -> Inspected:
         return Inspected(path, b"", 0, trouble=f"it cannot be read: {_reason(error)}")
     digest = hashlib.blake2b(content, digest_size=16).digest()
     if not content:
-        return Inspected(path, digest, 0, trouble="the file is empty")
+        return Inspected(path, digest, 0, trouble=pillow_formats.EMPTY)
     try:
         pixels = decode_rgb(content)
     except Undecodable as error:
@@ -72,7 +72,7 @@ def inspect(path: str) -> Inspected:
         path,
         digest,
         len(content),
-        is_cmyk=frame is not None and frame.components == CMYK_COMPONENTS,
+        is_cmyk=frame.components == CMYK_COMPONENTS if frame is not None else pillow_formats.is_cmyk(content),
         is_tiny=min(height, width) < TINY,
         is_turned=pillow_formats.orientation(content) != 1,
         is_faint=is_faint(content, pixels),
