@@ -58,6 +58,17 @@ def test_a_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
     assert warnings == 1
 
 
+def test_of_several_arms_each_ratio_that_skipping_cannot_explain_is_a_warning(run: Run) -> None:
+    verdict, _ = shown(run, pair(0, 0.3, step=0.067))
+    (unexplained,) = verdict["contrasts"]
+    explained = unexplained | {"arm": "pL 0.8", "speed": unexplained["speed"] | {"is_explained": True}}
+    several = verdict | {"contrasts": [explained, unexplained | {"arm": "pL 0.5"}], "time_sentence": ""}
+    text = run("components/verdict", SHOWN, {"headline": "", "verdict": several, "plan": PLAN})
+    assert f"pL 0.5: {unexplained['speed']['sentence']}" in text
+    assert "pL 0.8: " not in text
+    assert text.count("not explained by skipping") == 1
+
+
 def test_before_a_pair_has_completed_the_page_says_what_the_service_says(run: Run) -> None:
     told = {"headline": "No seed has ended with a value of every arm.", "verdict": None}
     assert run("components/verdict", SHOWN, told) == told["headline"]

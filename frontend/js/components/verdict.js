@@ -1,6 +1,7 @@
 import { fixed, percent, signed, stepTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
+import { ARM_NAMES } from "../run-words.js";
 import { CONCLUSIONS, differences } from "./differences.js";
 
 const step = (quartiles) => html`${stepTime(quartiles?.median)}${
@@ -21,23 +22,30 @@ const row = (pair) => html`
 const tile = ({ title, value, remark }) => html`
   <div class="tile"><span class="tile__label">${title}</span><strong>${value}</strong><small>${remark}</small></div>`;
 
-function timeNote({ time_sentence: sentence, times_explained: isExplained }) {
-  if (!sentence) return "";
-  const kind = isExplained ? "info" : "warning";
-  return html`<p class="callout callout--${kind}" data-testid="verdict-time">${icon(kind)}<span>${sentence}</span></p>`;
+function timeNote({ time_sentence: sentence, times_explained: isExplained, contrasts }) {
+  if (contrasts.length > 1) return contrasts.filter(({ speed }) => speed.sentence && !speed.is_explained).map(armNote);
+  return sentence ? note(isExplained ? "info" : "warning", sentence) : "";
 }
 
+/** Of several arms only those whose time skipping cannot explain, or cannot be told: the table has the ratios of all. */
+const armNote = ({ arm, speed }) => note("warning", `${ARM_NAMES[arm] ?? arm}: ${speed.sentence}`);
+
+const note = (kind, text) =>
+  html`<p class="callout callout--${kind}" data-testid="verdict-time">${icon(kind)}<span>${text}</span></p>`;
+
 const arm = (contrast) => html`
-  <tr><th scope="row">${contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
+  <tr><th scope="row">${ARM_NAMES[contrast.arm] ?? contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
     <td>${contrast.mean_text}<small>${contrast.interval_text}</small></td><td>${contrast.n}</td>
-    <td>${pValue(contrast.p_adjusted)}</td><td>${fixed(contrast.speed.time_ratio?.mean ?? null)}</td>
+    <td>${pValue(contrast.p_adjusted)}</td><td>${fixed(contrast.speed.time_ratio?.mean ?? null)}${
+      contrast.speed.time_ratio && !contrast.speed.is_explained ? html`<small>not explained by skipping</small>` : ""
+    }</td>
     <td>${fixed(contrast.speed.compute_ratio?.mean ?? null)}</td></tr>`;
 
 const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
 
 const arms = (contrasts) => html`
   <div class="scroller" tabindex="0" role="group" aria-label="Results by arm"><table class="matrix" data-testid="arms">
-    <thead><tr><th scope="col">Against ${contrasts[0].reference}</th><th scope="col">Conclusion</th>
+    <thead><tr><th scope="col">Against ${ARM_NAMES[contrasts[0].reference] ?? contrasts[0].reference}</th><th scope="col">Conclusion</th>
       <th scope="col">Difference</th><th scope="col">Seeds</th><th scope="col">p</th><th scope="col">Step ratio</th>
       <th scope="col">Compute ratio</th></tr></thead>
     <tbody>${contrasts.map(arm)}</tbody></table></div>`;
