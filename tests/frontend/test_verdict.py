@@ -66,7 +66,8 @@ def test_of_several_arms_each_ratio_that_skipping_cannot_explain_is_a_warning(ru
     text = run("components/verdict", SHOWN, {"headline": "", "verdict": several, "plan": PLAN})
     assert f"pL 0.5: {unexplained['speed']['sentence']}" in text
     assert "pL 0.8: " not in text
-    assert text.count("not explained by skipping") == 1
+    # In the tile of the pair, and in the row of that arm alone.
+    assert text.count("not explained by skipping") == 2
 
 
 def test_before_a_pair_has_completed_the_page_says_what_the_service_says(run: Run) -> None:

@@ -266,8 +266,8 @@ def _pairing(found: Sequence[tuple[Numbers, Conclusion]], study: Study) -> Itera
         if numbers.correlation is not None and numbers.correlation < 0:
             title = _sentence(study.title(numbers.arm), study)
             yield (
-                f"{title}: its values fall where the reference's rise (correlation {number(numbers.correlation, '.2f')} over the "
-                "seeds), so pairing by seed bought nothing."
+                f"{title}: its values fall where the reference's rise (correlation "
+                f"{number(numbers.correlation, '.2f')} over the seeds), so pairing by seed bought nothing."
             )
 
 
