@@ -55,13 +55,13 @@ def _reason_against(first: RunFigures, second: RunFigures) -> str | None:
         return "it is not recorded on what a run was trained"
     for run in (first, second):
         if len(run.machines) > 1:
-            return f"one of the runs was trained {_differing(run.machines)} in turn"
+            return f"one of the runs was trained {differing(run.machines)} in turn"
     if first.machines != second.machines:
-        return f"the runs were trained {_differing([*first.machines, *second.machines])}"
+        return f"the runs were trained {differing([*first.machines, *second.machines])}"
     return None
 
 
-def _differing(machines: Sequence[Machine]) -> str:
+def differing(machines: Sequence[Machine]) -> str:
     """ "on cpu (A) and on cpu (B), with torch 2.14 and with torch 2.15": all that is not the same."""
     told = [_facts(machine) for machine in machines]
     names = list(dict.fromkeys(name for facts in told for name in facts))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from worker.contract.arms import ARM_TITLES, BASELINE, SD
 from worker.contract.plan import Plan
 from worker.evidence import sentences as words
+from worker.evidence.circumstances import circumstances
 from worker.evidence.conclusion import Conclusion
 from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import CompletedRun, Effects, Pair, effects_of, pairs_of
@@ -110,7 +111,7 @@ def verdict_of(
         reason=found.reason,
         is_decided=found.is_decided,
         contrasts=contrasts,
-        warnings=found.warnings,
+        warnings=[*found.warnings, *circumstances(completed)],
         seeds=tuple(int(seed) for seed in found.seeds),
         pairs=pairs,
         mean_difference=effects.last_top1.mean if effects.last_top1 else None,
