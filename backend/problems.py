@@ -101,7 +101,7 @@ def described_file(media_type: str, description: str, *, status: int = 200) -> d
 
 
 #: Of every route; named here so that FastAPI does not describe its own kind of refusal.
-RESPONSES = may_answer(415, 422)
+RESPONSES = may_answer(422)
 
 
 def problem(

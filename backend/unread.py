@@ -20,14 +20,19 @@ async def refuse_unread(request: Request) -> None:
     for name in _ONCE:
         if (count := len(request.headers.getlist(name))) > 1:
             raise BadInput({name: [f"the header {name} is there {count} times; send it once"]})
+    if getattr(request.scope.get("route"), "body_field", None) is not None:
+        _refuse_encodings(request)
+    elif await _has_body(request):
+        raise BadInput({"body": [f"{request.method} {request.url.path} takes no body; send none"]})
+
+
+def _refuse_encodings(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise HTTPException(415, f"Content-Encoding {encoding[:_LONGEST]!r} is not read; send the body as it is.")
     charset = _charset(request.headers.get("content-type", ""))
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise HTTPException(415, f"The charset {charset[:_LONGEST]!r} is not read; send JSON as UTF-8.")
-    if getattr(request.scope.get("route"), "body_field", None) is None and await _has_body(request):
-        raise BadInput({"body": [f"{request.method} {request.url.path} takes no body; send none"]})
 
 
 async def _has_body(request: Request) -> bool:

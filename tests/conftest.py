@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,3 +31,12 @@ def browser() -> Iterator[Browser]:
     """One Chromium for all tests: playwright's sync interface runs once in a process."""
     with chromium() as started:
         yield started
+
+
+#: Tests that wait for processes more than they compute; begun last they would be waited for at the end, alone.
+_LONG = ("e2e", "launcher", "faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in _LONG)
