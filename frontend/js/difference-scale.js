@@ -33,3 +33,15 @@ function stepOf(span) {
 export function placeOf(value, { low, high }) {
   return Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));
 }
+
+/** Dots nearer than this, in percent of the width, would hide one another. */
+const APART = 1.2;
+
+/** How many steps above (+) or below (-) its row each dot stands, so that dots of like values are all seen. */
+export function heightsOf(values, scale) {
+  const places = values.map((value) => placeOf(value, scale));
+  return places.map((place, index) => {
+    const before = places.slice(0, index).filter((other) => Math.abs(other - place) < APART).length;
+    return before % 2 ? (before + 1) / 2 : -before / 2 || 0;
+  });
+}

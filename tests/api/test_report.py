@@ -266,6 +266,8 @@ class TestArms:
         assert [one["aria-label"].split(";")[0] for one in drawn] == ["pL 0.8: +0.50, +0.25 to +0.75"]
         dots = [attributes for tag, attributes in page.elements if tag == "circle"]
         assert len(dots) == 6
+        # Dots of like values stand above one another.
+        assert len({(dot["cx"], dot["cy"]) for dot in dots}) == 6
         assert (
             "Difference to Baseline in top-1, in points: a dot for each seed, the mean with its interval" in page.text
         )

@@ -95,3 +95,11 @@ def test_an_interval_that_goes_on_beyond_the_axis_is_seen_to(run: Run) -> None:
 def test_nothing_is_drawn_before_a_seed_has_ended(run: Run) -> None:
     empty = contrast(0.0) | {"differences": [], "mean": None}
     assert run("components/differences", "(m, [c, plan]) => String(m.differences(c, plan))", [[empty], PLAN]) == ""
+
+
+def test_dots_of_like_values_are_all_seen(run: Run) -> None:
+    heights = run(
+        "difference-scale", "(m, [values, scale]) => m.heightsOf(values, scale)",
+        [[1.0, 2.0, 1.0, 1.001, 2.0, 1.0], {"low": 0.0, "high": 3.0}],
+    )  # fmt: skip
+    assert heights == [0, 0, 1, -1, 1, 2]

@@ -15,6 +15,8 @@ from worker.report.page import ARM_TITLES
 # Small, so that letters keep their size where it has the width of a phone.
 _WIDTH, _EDGE, _ROW, _AXIS, _TOP = 360, 8, 44, 32, 4
 _LONGEST_NAME = 20
+#: Dots nearer than this would hide one another; then they are so far above each other.
+_APART, _STEP = 6.0, 6
 #: Beyond so many spans of the dots an interval is cut off: with two seeds it is many times as wide as they are.
 _CUT_AT_SPANS = 1.5
 _METRICS = {"val/top1": "top-1, in points", "val/top5": "top-5, in points", "val/loss": "loss"}
@@ -85,13 +87,26 @@ def _row(contrast: Contrast, x: Scale, top: float, plan: Plan) -> list[Markup]:
         low = x.low if contrast.low is None else max(contrast.low, x.low)
         high = x.high if contrast.high is None else min(contrast.high, x.high)
         parts.append(element("line", x1=x(low), x2=x(high), y1=y, y2=y, class_="interval"))
+    heights = _heights([float(x(one.value)) for one in contrast.differences])
     parts += [
-        element("circle", element("title", f"seed {one.seed}: {number(one.value, digits)}"), cx=x(one.value), cy=y, r=4)
-        for one in contrast.differences
+        element(
+            "circle",
+            element("title", f"seed {one.seed}: {number(one.value, digits)}"),
+            cx=x(one.value),
+            cy=y - _STEP * height,
+            r=4,
+        )
+        for one, height in zip(contrast.differences, heights, strict=True)
     ]
     if contrast.mean is not None:
         parts.append(element("line", x1=x(contrast.mean), x2=x(contrast.mean), y1=y - 7, y2=y + 7, class_="mean"))
     return parts
+
+
+def _heights(places: Sequence[float]) -> list[float]:
+    """Steps above or below the row, so that dots of like values are all seen."""
+    before = [sum(abs(other - place) < _APART for other in places[:index]) for index, place in enumerate(places)]
+    return [(count + 1) / 2 if count % 2 else -count / 2 for count in before]
 
 
 def _range(contrasts: Sequence[Contrast], margin: float | None) -> tuple[float, float]:

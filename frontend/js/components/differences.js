@@ -1,4 +1,4 @@
-import { differenceScale, placeOf } from "../difference-scale.js";
+import { differenceScale, heightsOf, placeOf } from "../difference-scale.js";
 import { number, signed } from "../format.js";
 import { html } from "../html.js";
 import { ARM_NAMES } from "../run-words.js";
@@ -26,8 +26,18 @@ function interval({ low, high, mean }, scale) {
   return html`<span class="diff__interval${cut}" style="left:${from.toFixed(2)}%;width:${(to - from).toFixed(2)}%"></span>`;
 }
 
-const dot = (scale, digits) => ({ seed, value }) => html`
-  <span class="diff__dot" style="left:${at(value, scale)}" title="seed ${seed}: ${signed(value, digits)}"></span>`;
+const STEP = 8;
+
+function dots(found, scale, digits) {
+  const heights = heightsOf(
+    found.map(({ value }) => value),
+    scale,
+  );
+  return found.map((one, index) => dot(one, STEP * heights[index], scale, digits));
+}
+
+const dot = ({ seed, value }, above, scale, digits) => html`
+  <span class="diff__dot" style="left:${at(value, scale)};transform:translateY(${-above}px)" title="seed ${seed}: ${signed(value, digits)}"></span>`;
 
 const row = (contrast, { scale, marginAt, digits }) => html`
   <li class="diff" data-testid="difference">
@@ -37,7 +47,7 @@ const row = (contrast, { scale, marginAt, digits }) => html`
       <span class="diff__line" style="left:${at(0, scale)}"></span>
       ${marginAt === null ? "" : html`<span class="diff__line diff__line--margin" style="left:${at(marginAt, scale)}"></span>`}
       ${interval(contrast, scale)}
-      ${contrast.differences.map(dot(scale, digits))}
+      ${dots(contrast.differences, scale, digits)}
       ${contrast.mean === null ? "" : html`<span class="diff__mean" style="left:${at(contrast.mean, scale)}"></span>`}
     </div>
     <div class="diff__value"><strong>${contrast.mean_text}</strong><small>${contrast.interval_text}</small></div>
