@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -264,7 +265,9 @@ class TestSlowPages:
                 client.tell(Batch(number, [Event(number, "run", "x" * 30)]))
             return [text async for text in client.texts()]
 
-        texts = asyncio.run(read())
+        # Playwright, which other tests use, keeps an event loop in this thread.
+        with ThreadPoolExecutor(1) as elsewhere:
+            texts = elsewhere.submit(lambda: asyncio.run(read())).result()
         (number,) = (text.partition("id: ")[2].strip() for text in texts[1:])
         assert texts[1] == f"event: reset\ndata: {{}}\nid: {number}\n\n"
         assert 0 < int(number) < 100
