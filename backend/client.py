@@ -65,17 +65,17 @@ class Refused(ClientError):
         self.errors = errors
 
 
-class Patience:
-    """Bears that a service which has answered before is away for a while, as when it is started anew."""
+class Retry:
+    """Retries while a service that has answered before is away, as when it is started anew: for `seconds` at most."""
 
     def __init__(self, seconds: float = 60.0) -> None:
         self._seconds = seconds
         self._answered_at: float | None = None
 
-    def answered(self) -> None:
+    def succeeded(self) -> None:
         self._answered_at = time.monotonic()
 
-    def bear(self, error: ClientError) -> None:
+    def wait_after(self, error: ClientError) -> None:
         """Waits a second. Raises `error` where it will not pass, or has not for so long, or nothing ever answered."""
         is_passing = not isinstance(error, CannotConnect) and isinstance(error, Unreachable)
         is_passing |= isinstance(error, Refused) and error.status in _PASSING
@@ -286,25 +286,25 @@ class Client:
         """What differs between runs, in configuration and results."""
         return self._object("GET", "/compare", params={"runs": ",".join(run_ids)})
 
-    def wait(self, run_id: str, *, every: float = 1.0, patience: float = 60.0) -> Json:
+    def wait(self, run_id: str, *, every: float = 1.0, retry_seconds: float = 60.0) -> Json:
         """Returns the run once it is completed, failed or stopped. All times are in seconds."""
-        for run in self.follow(run_id, every=every, patience=patience):
+        for run in self.follow(run_id, every=every, retry_seconds=retry_seconds):
             last = run
         return last
 
-    def follow(self, run_id: str, *, every: float = 1.0, patience: float = 60.0) -> Iterator[Json]:
+    def follow(self, run_id: str, *, every: float = 1.0, retry_seconds: float = 60.0) -> Iterator[Json]:
         """The run as it is now, `every` so many seconds, until it is completed, failed or stopped.
 
-        Once it has answered, a service that is away for up to `patience` seconds is waited for.
+        Once it has answered, a service that is away for up to `retry_seconds` is waited for.
         """
-        waiting = Patience(patience)
+        retry = Retry(retry_seconds)
         while True:
             try:
                 run = self.run(run_id)
             except ClientError as error:
-                waiting.bear(error)
+                retry.wait_after(error)
                 continue
-            waiting.answered()
+            retry.succeeded()
             yield run
             if run["status"] in FINAL:
                 return

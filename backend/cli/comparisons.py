@@ -92,6 +92,8 @@ def _arm(text: str) -> dict[str, Any]:
         setting, equals, value = change.partition("=")
         if not equals:
             raise argparse.ArgumentTypeError(f"{change!r} of {text!r} has no value; write SETTING=VALUE")
+        if setting.strip() in settings:
+            raise argparse.ArgumentTypeError(f"{text!r} names {setting.strip()} twice; leave one out")
         settings[setting.strip()] = _value(value)
     return {"name": name, "settings": settings}
 

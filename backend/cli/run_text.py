@@ -80,6 +80,7 @@ def say_comparison(comparison: Json) -> None:
     )
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
+    say(shown(comparison["plan_sentence"]))
     if comparison["plan"]["stopping"] == "sequential":
         more = "more are launched until the plan is decided" if comparison["is_open"] else comparison["ended_reason"]
         count = len(comparison["seeds"])

@@ -11,7 +11,7 @@ from typing import cast
 from backend.cli.run_text import figures, progress, say_run, say_runs
 from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import complain, say, say_json
-from backend.client import FINAL, Client, ClientError, Json, Patience, Refused, RunAction
+from backend.client import FINAL, Client, ClientError, Json, Refused, Retry, RunAction
 from backend.process.errors import CommandError
 from worker.contract.options import add_config_options, given_settings, list_presets
 from worker.contract.text import shown
@@ -153,7 +153,7 @@ def _each(run_ids: Sequence[str], carry_out: Callable[[str], None]) -> int:
 
 
 def _logs(client: Client, arguments: argparse.Namespace) -> int:
-    after, waiting = 0, Patience()
+    after, retry = 0, Retry()
     while True:
         try:
             ended = not arguments.follow or client.run(arguments.id)["status"] in FINAL
@@ -161,11 +161,11 @@ def _logs(client: Client, arguments: argparse.Namespace) -> int:
                 after = entry["seq"]
                 say_json(entry) if arguments.json else say(shown(entry["line"], keep="\t"))
         except ClientError as error:
-            waiting.bear(error)
+            retry.wait_after(error)
             continue
         if ended:
             return 0
-        waiting.answered()
+        retry.succeeded()
         time.sleep(_WATCH_SECONDS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -59,10 +60,12 @@ class PreviewedArm(BaseModel):
 
 
 class ComparisonPreview(BaseModel):
-    """`runs` would be made at once, and of a sequential plan at most `most_runs`; so for the device hours, which are
-    null where an arm was never trained here. `reach` has what numbers of seeds can show, in the metric's unit; `spread`
-    is the standard deviation of a difference over seeds, of which it follows, and `images_half_width` the limit that
-    the validation images set to one pair of networks. All that is said of it is in `headline` and `notes`. `derived` is
+    """`runs` would be made at once, and of a sequential plan at most `most_runs`.
+
+    So for the device hours, which are null where an arm was never trained here; they are of the kind `device`, on which
+    such runs were trained last. `reach` has what numbers of seeds can show, in the metric's unit; `spread` is the
+    standard deviation of a difference over seeds, of which it follows, and `images_half_width` the limit that the
+    validation images set to one pair of networks. All that is said of it is in `headline` and `notes`. `derived` is
     what the defaults of the reference come to.
     """
 
@@ -71,6 +74,7 @@ class ComparisonPreview(BaseModel):
     runs: int
     most_runs: int
     device_hours: float | None
+    device: str | None
     most_device_hours: float | None
     spread: Spread | None
     reach: list[Reach]
@@ -86,8 +90,7 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
     """Raises BadInput as a launch does."""
     arms, configs = planned_arms(new)
     checked = [check_config(session, config) for config in configs]
-    timed = _hours(session, configs)
-    per_seed = sum(hours for hours, _ in timed) if all(count for _, count in timed) else None
+    timed = _timed(session, configs)
     most_seeds = new.plan.most_seeds or len(new.seeds)
     images = DATASETS[new.config.dataset].val_images
     spread = _spread(session, new, images)
@@ -99,6 +102,7 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
     )
     is_share = new.plan.metric != "val/loss"
     half_width = images_reach(images, JUDGED_DIFFERENTLY, new.plan.confidence) if images and is_share else None
+    per_seed = timed.per_seed
     hours = None if per_seed is None else per_seed * len(new.seeds)
     return ComparisonPreview(
         arms=[
@@ -106,15 +110,16 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
                 name=arm.name,
                 settings=dict(arm.settings),
                 steps=check.derived.steps,
-                run_hours=taken if count else None,
+                run_hours=taken,
                 timed_runs=count,
             )
-            for arm, check, (taken, count) in zip(arms, checked, timed, strict=True)
+            for arm, check, taken, count in zip(arms, checked, timed.hours, timed.runs, strict=True)
         ],
         seeds=list(new.seeds),
         runs=len(arms) * len(new.seeds),
         most_runs=len(arms) * most_seeds,
         device_hours=hours,
+        device=timed.device,
         most_device_hours=None if per_seed is None else per_seed * most_seeds,
         spread=spread,
         reach=reached,
@@ -126,7 +131,7 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
             for note in (
                 spread_sentence(spread, new.plan),
                 image_sentence(images, half_width),
-                cost_sentence(hours, timed_runs=min(count for _, count in timed)),
+                cost_sentence(hours, timed_runs=min(timed.runs), device=timed.device),
             )
             if note
         ],
@@ -135,21 +140,38 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
     )
 
 
-def _hours(session: Session, configs: Sequence[RunConfig]) -> list[tuple[float, int]]:
-    """Of one run of each: its device hours, and of how many completed runs they are the median; 0 for none."""
-    columns = select(Run.config, Run.elapsed_seconds).where(Run.status == RunStatus.COMPLETED)
+@dataclass(frozen=True)
+class _Timed:
+    """Device hours of one run of each arm, None where none was measured; of `runs` completed ones on `device`."""
+
+    hours: list[float | None]
+    runs: list[int]
+    device: str | None
+
+    @property
+    def per_seed(self) -> float | None:
+        known = [hours for hours in self.hours if hours is not None]
+        return sum(known) if len(known) == len(self.hours) else None
+
+
+def _timed(session: Session, configs: Sequence[RunConfig]) -> _Timed:
+    """Medians over the newest completed runs, all of one kind of device: that of the newest of them."""
+    columns = select(Run.config, Run.elapsed_seconds, Run.facts).where(Run.status == RunStatus.COMPLETED)
     wanted = [_time_key(config.model_dump(mode="json")) for config in configs]
     found: dict[tuple[Any, ...], list[float]] = defaultdict(list)
-    for config, seconds in session.execute(columns.order_by(Run.created_at.desc()).limit(_RUNS_LOOKED_AT)):
+    device = None
+    for config, seconds, facts in session.execute(columns.order_by(Run.created_at.desc()).limit(_RUNS_LOOKED_AT)):
         key = _time_key(config)
-        if key in wanted and config.get("epochs") and len(found[key]) < _RUNS_TIMED:
+        if key not in wanted or not config.get("epochs") or not facts.get("device"):
+            continue
+        device = device or facts["device"]
+        if facts["device"] == device and len(found[key]) < _RUNS_TIMED:
             found[key].append(seconds / config["epochs"])
-    told = []
-    for config, key in zip(configs, wanted, strict=True):
-        epochs = found[key]
-        hours = median(epochs) * config.epochs * config.devices / 3600 if epochs else 0.0
-        told.append((hours, len(epochs)))
-    return told
+    hours = [
+        median(found[key]) * config.epochs * config.devices / 3600 if found[key] else None
+        for config, key in zip(configs, wanted, strict=True)
+    ]
+    return _Timed(hours, [len(found[key]) for key in wanted], device)
 
 
 def _time_key(config: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from worker.contract.arms import ArmSpec
 from worker.contract.plan import Plan
 from worker.contract.status import Desired, RunStatus, shown_status
 from worker.evidence.figures import RunFigures
+from worker.evidence.plan_words import plan_sentence
 from worker.evidence.verdict import Verdict
 
 _NEWEST_FIRST = Order[Comparison](
@@ -59,6 +60,7 @@ class ComparisonView(BaseModel):
     mode: str
     arms: list[ArmSpec]
     plan: Plan
+    plan_sentence: str
     seeds: list[int]
     is_open: bool
     ended_reason: str | None
@@ -93,7 +95,7 @@ def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> lis
 
 
 def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, RunFigures]) -> ComparisonView:
-    verdict = verdict_on(comparison, runs, results)
+    verdict, plan = verdict_on(comparison, runs, results), plan_of(comparison)
     seeds = comparison.seeds if comparison.seeds is not None else sorted({run.config["seed"] for run in runs})
     return ComparisonView(
         id=comparison.id,
@@ -101,7 +103,8 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
         factor=comparison.factor,
         mode=comparison.mode,
         arms=list(arms_of(comparison)),
-        plan=plan_of(comparison),
+        plan=plan,
+        plan_sentence=plan_sentence(plan, seeds=len(seeds)),
         seeds=seeds,
         is_open=comparison.is_open,
         ended_reason=comparison.ended_reason,

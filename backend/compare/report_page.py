@@ -70,7 +70,11 @@ def _verdict(report: Report) -> list[Markup]:
     if verdict is None:
         return [element("p", report.comparison.headline, class_="muted")]
     comparison = report.comparison
-    return verdict_section(verdict, seeds=len({run.seed for run in comparison.runs}), plan=comparison.plan)
+    planned = element("p", comparison.plan_sentence, class_="muted")
+    return [
+        *verdict_section(verdict, seeds=len({run.seed for run in comparison.runs}), plan=comparison.plan),
+        planned,
+    ]
 
 
 def _results(members: Sequence[Member]) -> Markup:
@@ -102,10 +106,11 @@ def _result(member: Member) -> tuple[str, ...]:
 
 def _chart(report: Report, metric: names.Metric) -> Markup:
     title, unit = _CHARTS[metric]
+    places = {arm: place for place, arm in enumerate(_arms(report))}
     curves = [
         Curve(
             name=f"{_arm(member.run.arm)}, seed {member.run.config['seed']}",
-            arm=_arms(report).index(member.run.arm) if member.run.arm in _arms(report) else 0,
+            arm=places.get(member.run.arm or "", 0),
             xs=member.curves[metric].x,
             values=member.curves[metric].values,
         )

@@ -44,7 +44,7 @@ def check_sqlite(path: Path) -> None:
     """Raises Unusable. A file that is not there or is empty is a database that is yet to be made."""
     for suffix, what in _BESIDE.items():
         _check_beside(path.with_name(path.name + suffix), what, path)
-    _refuse_round_link(path)
+    _refuse_link_loop(path)
     if not path.exists():
         _refuse_lone_log(path, "missing")
         _check_folder(path)
@@ -66,7 +66,7 @@ def check_sqlite(path: Path) -> None:
         raise Unusable(f"The database {path} is damaged ({error})", _RESTORE) from error
 
 
-def _refuse_round_link(path: Path) -> None:
+def _refuse_link_loop(path: Path) -> None:
     try:
         path.stat()
     except OSError as error:

@@ -3,15 +3,20 @@
 const WORDS = { true: true, false: false, none: null, null: null };
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** The settings that a text names. One without a value has an empty one, which the service refuses by its name. */
+/**
+ * The settings that a text names. One without a value has an empty one, and one that is there twice both as a text: the
+ * service refuses either by its name.
+ */
 export function settingsOf(text) {
-  const parts = text.split(",").map((part) => part.trim());
-  return Object.fromEntries(
-    parts.filter(Boolean).map((part) => {
-      const at = part.indexOf("=");
-      return at < 0 ? [part, ""] : [part.slice(0, at).trim(), valueOf(part.slice(at + 1).trim())];
-    }),
-  );
+  const texts = new Map();
+  for (const part of text.split(",").map((one) => one.trim()).filter(Boolean)) {
+    const [name, ...rest] = part.split("=");
+    const value = rest.join("=").trim();
+    const key = name.trim();
+    texts.set(key, [...(texts.get(key) ?? []), value]);
+  }
+  const values = [...texts].map(([name, found]) => [name, found.length > 1 ? found.join(" and ") : valueOf(found[0])]);
+  return Object.fromEntries(values);
 }
 
 function valueOf(text) {

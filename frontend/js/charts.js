@@ -122,19 +122,21 @@ const lastOf = (values) => values.findLast((value) => value !== null && value !=
 const weightOf = (chart, view) => (chart.isExact ? 0 : view.smoothing);
 
 /**
- * What the legend tells of a series: the newest value, called raw beside a smoothed curve, or what the whole `run` came
- * to, where that says more.
+ * What the legend tells of a series: the newest value, called raw beside a smoothed curve, or what the whole of
+ * each of `runs` came to, and of several their mean, where a single report is the outcome of chance.
  */
-export function told(series, chart, run, view) {
+export function told(series, chart, runs, view) {
   if (!series) return null;
   const show = chart.format ?? number;
-  if (!chart.result || !run) {
+  if (!chart.result) {
     const words = [chart.isLast && "last", weightOf(chart, view) && "raw", show(lastOf(series.values))];
     return words.filter(Boolean).join(" ");
   }
   const [field, word] = chart.result;
-  const value = run?.results?.[field];
-  return typeof value === "number" ? `${word} ${show(value)}` : null;
+  const values = runs.map((run) => run?.results?.[field]).filter((value) => typeof value === "number");
+  if (!values.length) return null;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return runs.length === 1 ? `${word} ${show(mean)}` : `${show(mean)}, mean of ${values.length} ${word}s`;
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */

@@ -5,7 +5,7 @@ const MOST_TICKS = 7;
 
 /**
  * The axis of a plot of differences: {low, high, ticks}, with 0, every dot, and every interval as far as it is shown.
- * `margin` is how far below 0 its line stands, or null; of a metric of which less is better it stands above.
+ * worker/report/differences.py has the same ends; a test keeps the two equal. `margin` is where its line stands, or null.
  */
 export function differenceScale(contrasts, margin) {
   const dots = contrasts.flatMap(({ differences }) => differences.map(({ value }) => value));

@@ -23,13 +23,15 @@ def preview(house: House, *, status: int = 200, **body: Any) -> Any:
     return house.api.post("/comparisons/preview", {"config": QUICK} | body, status=status)
 
 
-def completed(house: House, differences: list[float], **config: Any) -> None:
-    """A comparison with these differences between its arms, each run in 90 s."""
+def completed(
+    house: House, differences: list[float], *, seconds: float = 90.0, device: str = "cpu (A)", **config: Any
+) -> None:
+    """A comparison with these differences between its arms, each run in so many seconds."""
     seeds = list(range(len(differences)))
     made = house.api.post("/comparisons", {"config": QUICK | config, "seeds": seeds}, status=201)
     for run in made["runs"]:
         top1 = 90.0 + (differences[run["seed"]] if run["arm"] == "sd" else 0.0)
-        house.move(run["id"], "completed", latest={"val/top1": top1}, elapsed_seconds=90.0)
+        house.move(run["id"], "completed", latest={"val/top1": top1}, elapsed_seconds=seconds, facts={"device": device})
 
 
 def test_the_runs_that_would_be_made_and_nothing_is(house: House) -> None:
@@ -86,6 +88,18 @@ def test_hours_follow_the_epochs_and_an_arm_is_timed_by_its_own_settings(house: 
     other = preview(house, config=config, arms=SWEEP)
     assert [arm["timed_runs"] for arm in other["arms"]] == [2, 0]
     assert other["device_hours"] is None
+
+
+def test_times_of_two_kinds_of_device_are_not_mixed(house: House) -> None:
+    """The newest runs say on which the next ones will be trained."""
+    config = QUICK | {"depth": 20, "ema": 0.9}
+    completed(house, [0.1, 0.2, 0.3], ema=0.9, depth=20, seconds=9000.0, device="cpu (A)")
+    completed(house, [0.1], ema=0.9, depth=20, seconds=36.0, device="cuda (H100)")
+    found = preview(house, config=config)
+    assert found["device"] == "cuda (H100)"
+    assert found["device_hours"] == pytest.approx(2 * 36 / 3600)
+    assert [arm["timed_runs"] for arm in found["arms"]] == [1, 1]
+    assert "by a completed run with these settings on cuda (H100)." in " ".join(found["notes"])
 
 
 def test_a_sequential_plan_is_told_its_most(house: House) -> None:

@@ -87,6 +87,13 @@ def test_any_setting_may_be_varied(form: Page) -> None:
     expect_good(form)
 
 
+def test_more_values_than_arms_are_told_and_not_left_out(form: Page) -> None:
+    form.get_by_test_id("vary-values").fill("0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9")
+    form.get_by_test_id("vary").click()
+    expect(form.get_by_test_id("arm")).to_have_count(9)
+    expect(form.get_by_test_id("error-arms")).to_have_text("arms has 9 entries; give at most 8")
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -95,6 +102,7 @@ def test_any_setting_may_be_varied(form: Page) -> None:
         ("colour=red", "'colour' is no setting"),
         ("seed=3", "seed is set by the comparison"),
         ("sd=false", "train the same"),
+        ("sd=true, pL=0.8, pL=0.9", "pL '0.8 and 0.9' is not a number"),
     ],
 )
 def test_an_arm_that_does_not_fit_is_told_beside_it(form: Page, settings: str, said: str) -> None:

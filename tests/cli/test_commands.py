@@ -91,6 +91,7 @@ def test_a_refused_setting_is_named_with_its_limit_and_nothing_is_launched(
         (["comparisons", "create", "--preset", "demo", "--vary", "pL=0.5,7"], "arm 'pL 7': pL 7 exceeds 1"),
         (["comparisons", "create", "--preset", "demo", "--arm", "a:sd"], "'sd' of 'a:sd' has no value"),
         (["comparisons", "create", "--preset", "demo", "--arm", "a:sd=1"], "at least 2"),
+        (["comparisons", "create", "--preset", "demo", "--arm", "a:sd=1,sd=0"], "names sd twice; leave one out"),
         (["comparisons", "create", "--preset", "demo", "--margin", "1"], "margin belongs to the question"),
         (["comparisons", "show", "c_nothing"], "c_nothing"),
         (["datasets", "add", "signs", "--dataset", "imagefolder"], "--data-dir"),

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backend.client import Patience, Unreachable
+from backend.client import Retry, Unreachable
 from tests.cli.running import command_line
 
 RUN = {"id": "r_x", "name": "a run", "status": "running", "attempt": 1, "config": {}}
@@ -153,11 +153,11 @@ def test_one_that_was_never_there_or_refuses_is_not(words: tuple[str, ...], cour
     assert server.asked.count("/runs/r_x") == len(course)
 
 
-def test_patience_ends() -> None:
-    waiting, away = Patience(0.0), Unreachable("nothing answers")
-    waiting.answered()
+def test_retries_end() -> None:
+    retry, away = Retry(0.0), Unreachable("nothing answers")
+    retry.succeeded()
     with pytest.raises(Unreachable, match="nothing answers"):
-        waiting.bear(away)
+        retry.wait_after(away)
 
 
 @pytest.mark.parametrize("items", [[], [RUN]])

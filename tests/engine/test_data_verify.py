@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,12 +18,13 @@ import pytest
 from PIL import Image
 
 from tests.engine.miniature import image_bytes
+from tests.support.accounts import SOMEBODY, acting_as
 from worker.contract.datasets import DatasetName
 from worker.engine.__main__ import main
 from worker.engine.data.errors import DataError, Undecodable
 from worker.engine.data.folder import load as load_folder
 from worker.engine.data.images import Augmentation
-from worker.engine.data.listing import listed
+from worker.engine.data.listing import LeftOut, images_below, listed
 from worker.engine.data.reading import read_bytes
 from worker.engine.verify.command import Report, told
 from worker.engine.verify.inspection import inspect
@@ -170,17 +174,24 @@ def test_a_class_of_links_alone_that_lead_nowhere_is_refused_with_the_cause(fold
         load_folder(DatasetName.IMAGEFOLDER, data_dir=str(folder), side=16)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
-def test_a_link_into_a_folder_that_may_not_be_entered_is_named_when_it_is_read(folder: Path, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0)
-    (folder / "train" / "cats" / "closed.JPEG").symlink_to(closed / "0.JPEG")
-    try:
-        code, found = verify(folder, tmp_path)
-    finally:
+def test_a_link_into_a_folder_that_may_not_be_entered_is_named_when_it_is_read(folder: Path) -> None:
+    """The superuser may enter every folder, and so looks as another account, in a place that this may enter."""
+    another = acting_as(SOMEBODY) if os.geteuid() == 0 else nullcontext()
+    with TemporaryDirectory(dir="/tmp") as place:
+        shutil.copytree(folder / "train", Path(place) / "train")
+        closed = Path(place) / "closed"
+        closed.mkdir(mode=0)
+        link = Path(place) / "train" / "cats" / "closed.JPEG"
+        link.symlink_to(closed / "0.JPEG")
+        Path(place).chmod(0o755)
+        left_out = LeftOut()
+        with another:
+            names = sorted(images_below(link.parent, "cats", left_out))
+            found = inspect(str(link))
+            beside = inspect(str(link.with_name("0.JPEG")))
         closed.chmod(0o700)
-    assert (code, found["broken_links"]) == (1, [])
-    assert found["unreadable"] == {"train/cats/closed.JPEG": "it cannot be read: Permission denied"}
+    assert ("cats/closed.JPEG" in names, left_out.broken_links) == (True, [])
+    assert (found.trouble, beside.trouble) == ("it cannot be read: Permission denied", None)
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(

@@ -15,6 +15,7 @@ from tests.frontend.conftest import Run
 from worker.contract.arms import FEWEST_ARMS, MOST_ARMS
 from worker.contract.config import GROUPS, RunConfig
 from worker.contract.names import Metric
+from worker.contract.plan import USUAL_MOST, Plan
 from worker.contract.seeds import LARGEST_SEED, MOST_SEEDS, SeedsRefused, parse_seeds
 from worker.contract.status import TRANSITIONS, Actor, RunStatus
 
@@ -133,6 +134,8 @@ def test_the_page_names_the_same_limits_as_the_service(run: Run) -> None:
     limits = run("limits", "m => [m.MOST_COMPARED, m.LONGEST_SEARCH, m.LONGEST_NAME, m.FEWEST_ARMS, m.MOST_ARMS]")
     _, longest_search, *_ = limits
     assert limits == [MOST_COMPARED, longest_search, MAX_NAME, FEWEST_ARMS, MOST_ARMS]
+    usual = run("limits", "m => [m.USUAL_MOST_SEEDS, m.USUAL_CONFIDENCE]")
+    assert usual == [USUAL_MOST, Plan().confidence]
     assert RunQuery(q="x" * longest_search)
     with pytest.raises(ValidationError):
         RunQuery(q="x" * (longest_search + 1))

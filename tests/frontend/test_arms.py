@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
         ("lr=none, sd_mode=row", {"lr": None, "sd_mode": "row"}),
         ("data_dir=/data/a=b", {"data_dir": "/data/a=b"}),
         ("sd", {"sd": ""}),
+        ("pL=0.8, sd=1, pL=0.9", {"pL": "0.8 and 0.9", "sd": 1}),
         ("epochs=9007199254740993", {"epochs": "9007199254740993"}),
         ("epochs=0x10", {"epochs": "0x10"}),
     ],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from tests.frontend.conftest import Run
+from worker.evidence.study_verdict import Contrast
+from worker.report.differences import difference_range
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +45,23 @@ def test_the_axis_is_one_for_whatever_values(run: Run, values: tuple[float, ...]
     assert found["low"] < min(*values, 0.0) or values == (0.0,)
     assert found["low"] < found["high"]
     assert 1 <= len(found["ticks"]) <= 8
+
+
+@pytest.mark.parametrize("margin", [None, -0.5, 0.2])
+def test_the_page_and_the_report_have_one_axis(run: Run, margin: float | None) -> None:
+    rng = random.Random(5)
+    for _ in range(20):
+        shown = [
+            contrast(
+                *(rng.gauss(0, 1) for _ in range(rng.randint(1, 5))),
+                low=rng.choice([None, -rng.expovariate(0.3)]),
+                high=rng.choice([None, rng.expovariate(0.3)]),
+            )
+            for _ in range(rng.randint(1, 4))
+        ]
+        found = scale(run, shown, margin)
+        made = [Contrast(**one, n=1, confidence=0.95, headline="", reason="") for one in shown]
+        assert (found["low"], found["high"]) == pytest.approx(difference_range(made, margin))
 
 
 SHOWN = """

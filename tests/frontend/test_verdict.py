@@ -22,13 +22,17 @@ SHOWN = """
 """
 
 
-PLAN = Plan().model_dump(mode="json")
+PLANNED = {"plan": Plan().model_dump(mode="json"), "plan_sentence": "Plan: is there a difference?"}
 
 
 def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
     verdict = verdict_of([one for runs in pairs for one in runs]).model_dump(mode="json")
     return verdict, str(
-        run("components/verdict", SHOWN, {"headline": verdict["headline"], "verdict": verdict, "plan": PLAN})
+        run(
+            "components/verdict",
+            SHOWN,
+            {"headline": verdict["headline"], "verdict": verdict, **PLANNED},
+        )
     )
 
 
@@ -63,7 +67,7 @@ def test_of_several_arms_each_ratio_that_skipping_cannot_explain_is_a_warning(ru
     (unexplained,) = verdict["contrasts"]
     explained = unexplained | {"arm": "pL 0.8", "speed": unexplained["speed"] | {"is_explained": True}}
     several = verdict | {"contrasts": [explained, unexplained | {"arm": "pL 0.5"}], "time_sentence": ""}
-    text = run("components/verdict", SHOWN, {"headline": "", "verdict": several, "plan": PLAN})
+    text = run("components/verdict", SHOWN, {"headline": "", "verdict": several, **PLANNED})
     assert f"pL 0.5: {unexplained['speed']['sentence']}" in text
     assert "pL 0.8: " not in text
     # In the tile of the pair, and in the row of that arm alone.
@@ -73,6 +77,19 @@ def test_of_several_arms_each_ratio_that_skipping_cannot_explain_is_a_warning(ru
 def test_before_a_pair_has_completed_the_page_says_what_the_service_says(run: Run) -> None:
     told = {"headline": "No seed has ended with a value of every arm.", "verdict": None}
     assert run("components/verdict", SHOWN, told) == told["headline"]
+
+
+def test_a_legend_tells_of_an_arm_what_its_whole_runs_came_to(run: Run) -> None:
+    """The last value of a mean curve is as much the outcome of chance as that of one run."""
+    text = run(
+        "charts",
+        """(m, all) => {
+          const chart = m.COMPARED.find(({ metric }) => metric === "images_per_second");
+          return m.told({ values: [370] }, chart, all.map((results) => ({ results })), { smoothing: 0 });
+        }""",
+        [{"images_per_second": 150.0}, {"images_per_second": 160.0}, {"images_per_second": None}],
+    )
+    assert text == "155, mean of 2 medians"
 
 
 RESULTS = {"images_per_second": 154.0, "compute": 0.744, "depth": 6.4}
@@ -95,7 +112,7 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
         "charts",
         f"""(m, [metric, value, results]) => {{
           const has = (chart) => chart.metric === metric || chart.metrics?.some(([name]) => name === metric);
-          return m.told({{ values: [value] }}, m.{charts}.find(has), {{ results }}, {{ smoothing: 0 }});
+          return m.told({{ values: [value] }}, m.{charts}.find(has), [{{ results }}], {{ smoothing: 0 }});
         }}""",
         [metric, value, RESULTS],
     )
@@ -103,7 +120,7 @@ def test_a_legend_tells_of_the_whole_run_where_a_single_report_is_chance(
 
 
 def test_the_legend_of_an_unknown_metric_says_that_it_is_the_last_value(run: Run) -> None:
-    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], {}, {smoothing: 0})")
+    text = run("charts", "m => m.told({ values: [1, 0.5] }, m.otherCharts(['gpu/memory'])[0], [{}], {smoothing: 0})")
     assert text == "last 0.5"
 
 
@@ -115,7 +132,7 @@ def test_beside_a_smoothed_curve_the_legend_says_that_its_value_is_not(run: Run,
         "charts",
         """(m, [key, results]) => {
           const chart = [...m.CHARTS, ...m.otherCharts(["gpu"])].find((one) => one.key === key);
-          return m.told({ values: [1, 0.5] }, chart, { results }, { smoothing: 0.6 });
+          return m.told({ values: [1, 0.5] }, chart, [{ results }], { smoothing: 0.6 });
         }""",
         [chart, RESULTS],
     )

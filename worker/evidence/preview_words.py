@@ -55,11 +55,11 @@ def image_sentence(images: int | None, half_width: float | None) -> str:
     )
 
 
-def cost_sentence(hours: float | None, *, timed_runs: int) -> str:
+def cost_sentence(hours: float | None, *, timed_runs: int, device: str | None) -> str:
     if hours is None:
         return "Device hours are not measured here yet: no run with these settings has completed. Run resdrop estimate."
     source = "a completed run" if timed_runs == 1 else f"{timed_runs} or more completed runs"
-    return f"About {shown_hours(hours)} of device time, by {source} with these settings."
+    return f"About {shown_hours(hours)} of device time, by {source} with these settings on {device}."
 
 
 def shown_hours(hours: float) -> str:

@@ -29,7 +29,7 @@ def differences_figure(contrasts: Sequence[Contrast], plan: Plan) -> Markup | No
         return None
     margin = None if plan.margin is None else -plan.margin if plan.higher_is_better else plan.margin
     height = _TOP + _ROW * len(shown) + _AXIS
-    x = Scale(*_range(shown, margin), _EDGE, _WIDTH - _EDGE)
+    x = Scale(*difference_range(shown, margin), _EDGE, _WIDTH - _EDGE)
     bottom = height - _AXIS
     lines = [_line(x, 0.0, bottom, "zero")]
     if margin is not None:
@@ -109,7 +109,8 @@ def _heights(places: Sequence[float]) -> list[float]:
     return [(count + 1) / 2 if count % 2 else -count / 2 for count in before]
 
 
-def _range(contrasts: Sequence[Contrast], margin: float | None) -> tuple[float, float]:
+def difference_range(contrasts: Sequence[Contrast], margin: float | None) -> tuple[float, float]:
+    """The ends of the axis, as frontend/js/difference-scale.js has them too; a test keeps the two equal."""
     held = [0.0, *(one.value for contrast in contrasts for one in contrast.differences)]
     held += [] if margin is None else [margin]
     room = _CUT_AT_SPANS * ((max(held) - min(held)) or 1.0)

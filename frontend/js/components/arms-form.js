@@ -108,7 +108,7 @@ export function createArmsForm(templates, settingNames) {
   vary.addEventListener("click", () => {
     const made = varied(setting.value, values.value);
     if (!made.length) return values.focus();
-    show(made.slice(0, MOST_ARMS));
+    show(made);
     markOwn();
     return edited();
   });

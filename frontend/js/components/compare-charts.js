@@ -37,7 +37,7 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
         label,
         title: runs.length === 1 ? runs[0].name : label,
         ...line,
-        value: told(series, chart, runs.length === 1 ? runs[0] : null, view),
+        value: told(series, chart, runs, view),
       })),
     );
   }

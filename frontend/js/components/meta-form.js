@@ -1,4 +1,5 @@
 import { element, html } from "../html.js";
+import { USUAL_CONFIDENCE, USUAL_MOST_SEEDS } from "../limits.js";
 import { createField } from "./field.js";
 
 const text = (name, label, help) => ({
@@ -73,7 +74,7 @@ const FIELDS = [
   { ...text("tags", "Tags", "Separated by commas; every run that is launched gets them."), kinds: BOTH },
   { ...text("notes", "Notes", "What you want to find out; every run that is launched gets them."), kinds: BOTH },
 ];
-const EMPTY = { name: "from the settings", tags: "none", notes: "none", margin: "none", max_seeds: "30", confidence: "0.95" };
+const EMPTY = { name: "from the settings", tags: "none", notes: "none", margin: "none", max_seeds: USUAL_MOST_SEEDS, confidence: USUAL_CONFIDENCE };
 
 /** What a form that nobody has typed into holds. */
 export const META = {

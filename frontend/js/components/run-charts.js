@@ -29,7 +29,7 @@ export function createRunCharts({ store, view, app }) {
       chart.metrics.map(([name, label, place]) => ({
         label,
         colour: CURVE_COLOURS[place],
-        value: told(store.series.get(name), chart, app.runs.get(store.runId), view),
+        value: told(store.series.get(name), chart, [app.runs.get(store.runId)], view),
       })),
     );
   }

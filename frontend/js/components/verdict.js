@@ -8,9 +8,6 @@ const step = (quartiles) => html`${stepTime(quartiles?.median)}${
   quartiles ? html`<small>${stepTime(quartiles.q1)} to ${stepTime(quartiles.q3)}</small>` : ""
 }`;
 
-/** So many seeds a sequential plan takes at most, unless it says another number. */
-const USUAL_MOST = 30;
-
 const row = (pair) => html`
   <tr><th scope="row">Seed ${pair.seed}</th>
     <td>${percent(pair.baseline.last_top1)}<small>best ${percent(pair.baseline.best_top1)}</small></td>
@@ -59,17 +56,8 @@ const pairs = (found) => html`
 
 const warning = (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`;
 
-/** The plan in a line: what is asked of what, and how many seeds decide. */
-function planned({ metric, question, margin, stopping, confidence, max_seeds: most }, total) {
-  const asked = question === "difference" ? "is there a difference" : `is an arm worse by at most ${margin}`;
-  const seeds = stopping === "fixed" ? `fixed, ${counted(total)}` : `sequential, up to ${counted(most ?? USUAL_MOST)}`;
-  return `Plan: ${asked} in ${metric} after the last epoch; ${Number((100 * confidence).toPrecision(6))} % confidence; ${seeds}.`;
-}
-
-const counted = (seeds) => `${seeds} seed${seeds === 1 ? "" : "s"}`;
-
 /** What is known of a comparison, in the service's own words, by arm and by seed. `total` is the number of its seeds. */
-export function verdict({ headline, verdict: found, plan }, total) {
+export function verdict({ headline, verdict: found, plan, plan_sentence: planned }, total) {
   if (!found?.seeds?.length) return html`<p class="verdict__wait" data-testid="verdict-pending">${headline}</p>`;
   const completed = { title: "Seeds completed", value: found.seeds.length, remark: `of ${total}` };
   return html`
@@ -77,7 +65,7 @@ export function verdict({ headline, verdict: found, plan }, total) {
       <p class="verdict__sentence">${headline}</p>
       ${found.reason ? html`<p class="hint" data-testid="verdict-reason">${found.reason}</p>` : ""}
       ${differences(found.contrasts, plan)}
-      <p class="hint" data-testid="plan">${planned(plan, total)}</p>
+      <p class="hint" data-testid="plan">${planned}</p>
       ${timeNote(found)}
       <ul class="callouts">${found.warnings.map(warning)}</ul>
       <div class="tiles">${[...found.tiles, completed].map(tile)}</div>

@@ -33,7 +33,7 @@ class Refusals:
         self._root = root
         self._refused: dict[str, OSError] = {}
         #: Of which something is gone that cannot be written again.
-        self._spoilt: dict[str, str] = {}
+        self._truncated: dict[str, str] = {}
         self._tell: Tell = lambda _: None
 
     def tell_by(self, tell: Tell) -> None:
@@ -42,12 +42,12 @@ class Refusals:
     @property
     def refused(self) -> tuple[str, ...]:
         """The names of the files of which something is not written yet, or gone."""
-        return tuple(dict.fromkeys((*self._refused, *self._spoilt)))
+        return tuple(dict.fromkeys((*self._refused, *self._truncated)))
 
     @property
     def reasons(self) -> str:
         """The names with the reasons: "history.csv (No space left on device), train.log (Permission denied)"."""
-        told = {name: error.strerror or str(error) for name, error in self._refused.items()} | self._spoilt
+        told = {name: error.strerror or str(error) for name, error in self._refused.items()} | self._truncated
         return ", ".join(f"{name} ({reason})" for name, reason in told.items())
 
     def note(self, name: str, error: OSError) -> None:
@@ -59,10 +59,10 @@ class Refusals:
                 f"memory what it has to write; {remedy_of(error, self._root)}"
             )
 
-    def note_spoilt(self, name: str, how: str) -> None:
+    def note_truncated(self, name: str, how: str) -> None:
         """What was written before is not all there any more, and nobody here has it."""
-        if name not in self._spoilt:
-            self._spoilt[name] = how
+        if name not in self._truncated:
+            self._truncated[name] = how
             self._tell(f"{self._root / name} {how} by something else: what it held before is missing from it")
 
     def clear(self, name: str) -> None:
@@ -131,7 +131,7 @@ class DeferredFile:
             return
         before = append_whole(self._path, rest)
         if self._length is not None and before < self._length:
-            self._refusals.note_spoilt(self._path.name, "was cut short" if before else "was emptied or removed")
+            self._refusals.note_truncated(self._path.name, "was cut short" if before else "was emptied or removed")
         self._length = before + len(rest.encode())
 
 
