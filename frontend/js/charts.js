@@ -136,7 +136,7 @@ export function told(series, chart, runs, view) {
   const values = runs.map((run) => run?.results?.[field]).filter((value) => typeof value === "number");
   if (!values.length) return null;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return runs.length === 1 ? `${word} ${show(mean)}` : `${show(mean)}, mean of ${values.length} ${word}s`;
+  return `${word} ${show(mean)}`;
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */

@@ -65,3 +65,14 @@ def test_where_nothing_can_be_folded_there_is_no_choice(page: Page, service: Ser
     page.goto(f"/comparisons/{comparison}" if path == "one seed" else f"/compare?runs={','.join(ids)}")
     expect(page.get_by_test_id("member").first).to_be_visible()
     expect(page.get_by_test_id("lines-arms")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_every_arm_is_named_in_every_legend(page: Page, service: Service, width: int) -> None:
+    comparison, _ = insert_comparison(service.home, name="a sweep", seeds="0-1", points=20, template="survival")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"/comparisons/{comparison}")
+    legend = page.get_by_test_id("chart-val-top1").locator(".legend")
+    expect(legend.locator("li")).to_have_count(5)
+    assert legend.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -77,12 +77,12 @@ def _curve(count: int) -> list[Point]:
     ]
 
 
-def insert_comparison(home: Path, *, name: str, seeds: str, points: int = 0) -> tuple[str, list[str]]:
-    """A comparison whose runs are all completed: its id and theirs."""
+def insert_comparison(home: Path, *, name: str, seeds: str, points: int = 0, **design: Any) -> tuple[str, list[str]]:
+    """A comparison whose runs are all completed: its id and theirs. `design` has its arms, template or plan."""
     database = Database(f"sqlite:///{home / 'resdrop.db'}")
     try:
         with database.write() as session:
-            new = NewComparison.model_validate({"name": name, "seeds": seeds, "config": QUICK_CONFIG})
+            new = NewComparison.model_validate({"name": name, "seeds": seeds, "config": QUICK_CONFIG} | design)
             comparison = launch_comparison(session, new)
             of_it = select(Run).where(Run.comparison_id == comparison.id).order_by(Run.created_at)
             runs = session.execute(of_it).scalars().all()

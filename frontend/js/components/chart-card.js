@@ -18,13 +18,14 @@ const entry = ({ label, title, colour, pattern }) => html`
     <span class="legend__value"></span></li>`;
 
 /**
- * One chart with its legend, which shows only values where `isCompact`. `draw(build)` as of plot.js; `showLegend` takes
+ * One chart with its legend, which shows only values where `isCompact`, and all of its lines at once where `isWhole`. `draw(build)` as of plot.js; `showLegend` takes
  * [{label, title, colour, pattern, value}].
  */
-export function createChartCard({ key, title, isCompact }, { plots, signal }) {
+export function createChartCard({ key, title, isCompact, isWhole }, { plots, signal }) {
   const node = element(card({ key, title }));
   const { legend, reset, plot, empty } = refs(node);
   legend.classList.toggle("legend--compact", Boolean(isCompact));
+  legend.classList.toggle("legend--whole", Boolean(isWhole));
   let shown = "";
   const chart = plots.chart(plot, {
     name: key,

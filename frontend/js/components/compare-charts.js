@@ -24,7 +24,7 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
     const present = drawn(chart);
     if (chart.isOptional && !present.length && !cards.has(chart.key)) return;
     if (!cards.has(chart.key)) {
-      cards.set(chart.key, createChartCard({ ...chart, isCompact: !hasNames }, app));
+      cards.set(chart.key, createChartCard({ ...chart, isCompact: !hasNames, isWhole: hasNames }, app));
       node.append(cards.get(chart.key).node);
     }
     showLegend(chart, present);
@@ -35,7 +35,7 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
     cards.get(chart.key)?.showLegend(
       present.map(({ runs, line, label, series }) => ({
         label,
-        title: runs.length === 1 ? runs[0].name : label,
+        title: runs.length === 1 ? runs[0].name : `${label}: mean over ${runs.length} seeds`,
         ...line,
         value: told(series, chart, runs, view),
       })),
