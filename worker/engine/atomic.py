@@ -9,10 +9,15 @@ from pathlib import Path
 
 def write_text(path: Path, text: str) -> None:
     """Writes beside `path`, syncs and renames. Raises OSError, and leaves nothing then."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As `write_text`."""
     partial = _beside(path)
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with partial.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

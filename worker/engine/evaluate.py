@@ -7,10 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from worker.engine.augment import Targets
 from worker.engine.batch_norm import reestimated
 from worker.engine.data.images import Batch
+from worker.engine.guesses import GuessMeter
 from worker.engine.meters import Meter
 from worker.engine.plan import Plan
 from worker.engine.precision import Precision
@@ -27,7 +29,14 @@ class Evaluation:
     top5: float
 
 
-def evaluate_epoch(*, epoch: int, plan: Plan, state: TrainingState, obey: Callable[[], None]) -> Evaluation:
+def evaluate_epoch(
+    *,
+    epoch: int,
+    plan: Plan,
+    state: TrainingState,
+    obey: Callable[[], None],
+    guesses: GuessMeter | None = None,
+) -> Evaluation:
     """The network after `epoch`, its batch-norm statistics taken again if the configuration says so.
 
     Every rank has to ask, and is told the same. `obey` is called before each batch, on all ranks equally often, and may
@@ -37,13 +46,20 @@ def evaluate_epoch(*, epoch: int, plan: Plan, state: TrainingState, obey: Callab
     if plan.config.bn_reestimate:
         with closing(plan.batch_norm_batches(epoch=epoch)) as batches:
             model = reestimated(model, batches, normalise=plan.augment.plain, precision=state.precision, obey=obey)
-    return evaluate(model, plan=plan, precision=state.precision, obey=obey)
+    return evaluate(model, plan=plan, precision=state.precision, obey=obey, guesses=guesses)
 
 
-def evaluate(model: ResNet, *, plan: Plan, precision: Precision, obey: Callable[[], None]) -> Evaluation:
+def evaluate(
+    model: ResNet,
+    *,
+    plan: Plan,
+    precision: Precision,
+    obey: Callable[[], None],
+    guesses: GuessMeter | None = None,
+) -> Evaluation:
     """Counts every validation image once, whatever the number of ranks; leaves `model` in evaluation mode.
 
-    One that cannot be decoded counts as guessed wrong, and for nothing in the loss.
+    One that cannot be decoded counts as guessed wrong, and for nothing in the loss. `guesses` gets all of them.
     """
     model.eval()
     meter = Meter(plan.device, plan.execution.ranks)
@@ -52,13 +68,16 @@ def evaluate(model: ResNet, *, plan: Plan, precision: Precision, obey: Callable[
             obey()
             # A rank may have one batch less than the first.
             if len(batch.labels):
-                _count(batch, model=model, meter=meter, plan=plan, precision=precision)
+                logits = _count(batch, model=model, meter=meter, plan=plan, precision=precision)
+                if guesses is not None:
+                    guesses.add(batch, logits)
     return Evaluation(*meter.means())
 
 
-def _count(batch: Batch, *, model: ResNet, meter: Meter, plan: Plan, precision: Precision) -> None:
+def _count(batch: Batch, *, model: ResNet, meter: Meter, plan: Plan, precision: Precision) -> Tensor:
     targets = Targets(batch.labels.to(plan.device, non_blocking=True))
     with precision.autocast():
-        logits = model(plan.augment.plain(batch.images))
+        logits: Tensor = model(plan.augment.plain(batch.images))
         loss = targets.loss_of_readable(logits)
     meter.add(mean_loss=loss, logits=logits, targets=targets)
+    return logits

@@ -16,6 +16,7 @@ from worker.common.lock_note import Holder
 from worker.contract.config import RunConfig
 from worker.engine.atomic import write_text
 from worker.engine.differences import differing_settings
+from worker.evidence.predictions import FILE_NAME
 
 LOCK = ".lock"
 
@@ -33,6 +34,7 @@ class ResultsFolder:
         self.log = root / "train.log"
         self.tensorboard = root / "tensorboard"
         self.checkpoints = root / "checkpoints"
+        self.predictions = root / FILE_NAME
         self._lock = root / LOCK
 
     def refuse_strangers(self) -> None:
@@ -85,7 +87,7 @@ class ResultsFolder:
         """
         for folder in (self.checkpoints, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
-        for path in (self.history, self.summary, self.log, self.config):
+        for path in (self.history, self.summary, self.log, self.predictions, self.config):
             path.unlink(missing_ok=True)
 
     def _strangers(self) -> bool:

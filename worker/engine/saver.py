@@ -1,4 +1,4 @@
-"""Decides when a checkpoint is due, writes it and tells of it."""
+"""Decides when a checkpoint is due, writes it and tells of it; and keeps what the trained network guesses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from worker.engine import checkpoint
 from worker.engine.checkpoint import Checkpoint, CheckpointUnwritable
 from worker.engine.divergence import refuse_loss, refuse_weights
 from worker.engine.execution import versions
+from worker.engine.guesses import GuessMeter, keep_predictions
 from worker.engine.plan import Plan
 from worker.engine.ports import MetricSink, SavedCheckpoint
 from worker.engine.progress import Clock
@@ -28,8 +29,10 @@ class Saver:
         state: TrainingState,
         clock: Clock,
         resumed_from: Checkpoint | None,
+        predictions: Path | None = None,
     ) -> None:
         self._folder = folder
+        self._predictions = predictions
         self._sink = sink
         self._plan = plan
         self._state = state
@@ -72,6 +75,20 @@ class Saver:
         if self._place() != self._newest:
             every = 60.0 * self._plan.config.checkpoint_minutes
             self._saved_at = time.monotonic() - every + min(every, RETRY_SECONDS)
+
+    def keep_predictions(self, guesses: GuessMeter) -> None:
+        """Every rank has to ask. What is not kept for want of a place ends nothing: the result is known without it."""
+        table = guesses.gathered()
+        if self._predictions is None or not self._state.ranks.is_first:
+            return
+        try:
+            with self._state.ranks.undisturbed():
+                keep_predictions(self._predictions, table, self._plan.dataset)
+        except OSError as error:
+            self._sink.notice(
+                f"the predictions of the validation images are not kept: {self._predictions} cannot be written "
+                f"({error.strerror or error}). Comparing image by image needs them; everything else goes on"
+            )
 
     def _tell(self, complaint: str | None) -> None:
         """Once for each folder that refuses, and once when it does not any more."""

@@ -211,6 +211,7 @@ def _train_in(
             sink=FanOut([*sinks, *([events] if events else [])]),
             control=control,
             checkpoints=folder.checkpoints,
+            predictions=folder.predictions,
             resume=resume,
             dataset=dataset,
             ranks=ranks,

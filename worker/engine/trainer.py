@@ -15,6 +15,7 @@ from worker.engine.data.errors import DataUnreadable
 from worker.engine.data.images import Dataset
 from worker.engine.data.open import open_dataset
 from worker.engine.evaluate import evaluate_epoch
+from worker.engine.guesses import GuessMeter
 from worker.engine.joining import losses_named
 from worker.engine.outcome import Best, Ending, Interrupted, Outcome
 from worker.engine.plan import Plan
@@ -36,6 +37,7 @@ def train(
     sink: MetricSink,
     control: Control,
     checkpoints: Path,
+    predictions: Path | None = None,
     resume: Checkpoint | None = None,
     dataset: Dataset | None = None,
     ranks: Ranks | None = None,
@@ -44,7 +46,8 @@ def train(
     """Trains to the end, or until `control` wants otherwise, and then leaves a checkpoint of that very moment.
 
     Checkpoints go into the folder `checkpoints`, which no other process writes to: after every evaluation, every
-    `checkpoint_minutes` and at a pause or stop; none is deleted. `dataset` is what `open_dataset(config)` gives, for a
+    `checkpoint_minutes` and at a pause or stop; none is deleted. What the trained network guesses of each validation
+    image goes into the file `predictions`, where one is named. `dataset` is what `open_dataset(config)` gives, for a
     caller who wants its errors first. Sets torch's threads and determinism for the whole process. With several
     devices this process is the first rank and starts the others, which end with it, unless it is one of `ranks`.
     `lost` is told why another rank is gone, by default as a notice, where that has to end the whole process because
@@ -64,7 +67,16 @@ def train(
     if ranks is not None and ranks.watch is not None and lost is not None:
         ranks.watch.tell = lost
     with own as all_ranks, losses_named(all_ranks.watch):
-        training = _prepared(config, dataset, all_ranks, sink=sink, control=control, folder=checkpoints, resume=resume)
+        training = _prepared(
+            config,
+            dataset,
+            all_ranks,
+            sink=sink,
+            control=control,
+            folder=checkpoints,
+            predictions=predictions,
+            resume=resume,
+        )
         return training.run()
 
 
@@ -76,6 +88,7 @@ def _prepared(
     sink: MetricSink,
     control: Control,
     folder: Path,
+    predictions: Path | None,
     resume: Checkpoint | None,
 ) -> _Training:
     settled = execution.settle(config, recorded_threads=resume.threads if resume else None, ranks=ranks)
@@ -89,7 +102,7 @@ def _prepared(
             sink.notice(sentence)
     clock = Clock(already=resume.elapsed_seconds if resume else 0.0)
     reporter = Reporter(sink, plan=plan, state=state, clock=clock)
-    saver = Saver(folder, sink, plan=plan, state=state, clock=clock, resumed_from=resume)
+    saver = Saver(folder, sink, plan=plan, state=state, clock=clock, resumed_from=resume, predictions=predictions)
     return _Training(plan, state, reporter=reporter, saver=saver, control=control, clock=clock)
 
 
@@ -140,13 +153,17 @@ class _Training:
         """Evaluates the epoch that ends at this step. Interrupted, it is due again when the training goes on."""
         plan, state = self._plan, self._state
         epochs = state.step // plan.steps_per_epoch
+        is_last = state.step == plan.total_steps
+        guesses = GuessMeter(plan.dataset, state.ranks) if is_last else None
         with self._reporter.standing_still():
-            result = evaluate_epoch(epoch=epochs - 1, plan=plan, state=state, obey=self._obey)
+            result = evaluate_epoch(epoch=epochs - 1, plan=plan, state=state, obey=self._obey, guesses=guesses)
             state.evaluated = epochs
             if state.best is None or result.top1 > state.best.top1:
                 state.best = Best(top1=result.top1, step=state.step)
             self._reporter.after_evaluation(result)
-        self._save(is_last=state.step == plan.total_steps)
+            if guesses is not None:
+                self._saver.keep_predictions(guesses)
+        self._save(is_last=is_last)
 
     def _evaluation_is_due(self) -> bool:
         """After every `eval_every` epochs, and after the last."""

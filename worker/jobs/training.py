@@ -13,6 +13,7 @@ from worker.engine.data.open import open_dataset
 from worker.engine.out_of_memory import reason_of
 from worker.engine.outcome import DeviceUnavailable, RankLost, TrainingDiverged
 from worker.engine.trainer import train
+from worker.evidence.predictions import FILE_NAME
 from worker.jobs.lifeline import Lifeline
 from worker.jobs.pipe import PipeControl, PipeSink
 from worker.jobs.wire import Damaged, Ended, Outcome
@@ -59,6 +60,7 @@ def _train(lifeline: Lifeline) -> Ended:
         sink=sink,
         control=PipeControl(lifeline),
         checkpoints=lifeline.assignment.checkpoint_folder,
+        predictions=lifeline.assignment.checkpoint_folder / FILE_NAME,
         resume=resume,
         dataset=dataset,
     )

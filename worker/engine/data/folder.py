@@ -12,7 +12,7 @@ from worker.contract.datasets import DatasetName
 from worker.engine.data.crops import middle_of_resized, random_box, view_of_box
 from worker.engine.data.decode import decode_rgb, is_faint
 from worker.engine.data.errors import DataUnreadable, Undecodable, existing_folder, shown_path
-from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices
+from worker.engine.data.images import UNREADABLE, Augmentation, Batch, Dataset, Indices, Originals
 from worker.engine.data.listing import LeftOut, Listing, listed, shared_classes
 from worker.engine.data.reading import read_bytes
 from worker.engine.keys import uniform, uniforms
@@ -85,6 +85,9 @@ class FolderImages:
             return view_of_box(image, random_box(width, height, draws[index]), self.side)
 
         return self._batch(indices, view, key=key)
+
+    def originals(self, _indices: Indices) -> Originals:
+        return Originals(names=self.listing.names, pixels=None)
 
     def _batch(self, indices: Indices, view: View, *, key: tuple[int, ...]) -> Batch:
         images = torch.empty(

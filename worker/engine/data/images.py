@@ -32,6 +32,14 @@ class Batch(NamedTuple):
     faint: tuple[str, ...] = ()
 
 
+class Originals(NamedTuple):
+    """`names` are the files of all images of a split below its folder; images without files have `pixels` instead,
+    [N, channels, height, width], as they were before any scaling."""
+
+    names: npt.NDArray[np.bytes_] | None
+    pixels: npt.NDArray[np.uint8] | None
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """Random crops of training images; each image's is fixed by (seed, epoch, its index)."""
@@ -50,6 +58,9 @@ class Images(Protocol):
 
     def augmented(self, indices: Indices, *, epoch: int, augmentation: Augmentation) -> Batch:
         """As training sees them in this epoch."""
+
+    def originals(self, indices: Indices, /) -> Originals:
+        """Where all images come from, or what those at `indices` look like."""
 
 
 @dataclass(frozen=True)

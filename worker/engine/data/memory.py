@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from worker.engine.data.images import Augmentation, Batch, Indices
+from worker.engine.data.images import Augmentation, Batch, Indices, Originals
 from worker.engine.keys import uniforms
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,6 +38,9 @@ class ImagesInMemory:
         """Zero padding, and a random crop back to the old size."""
         draws = uniforms(indices, 2, "crop", augmentation.seed, epoch)
         return self._batch(cropped(self._resized(indices), draws, padding=augmentation.crop_padding), indices)
+
+    def originals(self, indices: Indices) -> Originals:
+        return Originals(names=None, pixels=self.pixels[indices])
 
     def _resized(self, indices: Indices) -> Pixels:
         pixels = self.pixels[indices]

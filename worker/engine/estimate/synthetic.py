@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from worker.engine.data.images import Augmentation, Batch, Dataset, Indices
+from worker.engine.data.images import Augmentation, Batch, Dataset, Indices, Originals
 from worker.engine.keys import generator
 
 BYTE = 256
@@ -32,6 +32,9 @@ class SyntheticImages:
 
     def augmented(self, indices: Indices, *, epoch: int, augmentation: Augmentation) -> Batch:  # noqa: ARG002
         return self.plain(indices)
+
+    def originals(self, _indices: Indices) -> Originals:
+        return Originals(names=None, pixels=None)
 
 
 def synthetic_dataset(*, train: int, val: int, classes: int, side: int) -> Dataset:
