@@ -11,6 +11,7 @@ from worker.contract import names
 from worker.contract.arms import is_usual
 from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
+from worker.report.images import images_section
 from worker.report.markup import Markup, element
 from worker.report.page import ARM_TITLES, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
@@ -30,6 +31,7 @@ def report_page(report: Report, *, version: str) -> str:
         element("h2", "Curves"),
         legend(_arms(report)),
         charts(_chart(report, metric) for metric in DRAWN),
+        *(images_section(report.comparison.verdict.contrasts) if report.comparison.verdict else []),
         *settings_section([Compared(run.arm or "", run.config) for run in runs]),
         *machine_section(runs),
         header=_header(report),

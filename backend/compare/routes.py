@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from backend.compare.design import NewComparison
+from backend.compare.images import with_images
 from backend.compare.preview import ComparisonPreview, preview_of
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
 from backend.compare.report import content_disposition, read_report
@@ -94,10 +96,12 @@ def get_comparisons(database: DatabaseOf, query: Annotated[PageQuery, Query()]) 
     summary="One comparison with its verdict",
     responses=may_answer(404),
 )
-def get_one(database: DatabaseOf, comparison_id: ComparisonId) -> ComparisonView:
-    """The verdict is null until all runs of a seed have completed."""
-    with database.read() as session:
-        return comparison_views(session, [get_comparison(session, comparison_id)])[0]
+def get_one(parts: PartsOf, comparison_id: ComparisonId) -> ComparisonView:
+    """The verdict is null until all runs of a seed have completed. Here, and not in lists, its contrasts tell of the
+    arms image by image."""
+    with parts.database.read() as session:
+        view = comparison_views(session, [get_comparison(session, comparison_id)])[0]
+    return with_images(view, parts.settings.files)
 
 
 @router.get(
@@ -107,10 +111,11 @@ def get_one(database: DatabaseOf, comparison_id: ComparisonId) -> ComparisonView
     responses=may_answer(404) | described_file("text/html", "One page that fetches nothing and runs no script."),
     summary="One comparison as a page that opens without the service or a network",
 )
-def get_report(database: DatabaseOf, comparison_id: ComparisonId) -> HTMLResponse:
-    """Verdict, results, curves, settings and machines, to keep, print or send on."""
-    with database.read() as session:
+def get_report(parts: PartsOf, comparison_id: ComparisonId) -> HTMLResponse:
+    """Verdict, results, curves, images, settings and machines, to keep, print or send on."""
+    with parts.database.read() as session:
         report = read_report(session, comparison_id)
+    report = replace(report, comparison=with_images(report.comparison, parts.settings.files))
     headers = {
         "Content-Disposition": content_disposition(report),
         "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from backend.problems import described_file, may_answer
 from backend.runs.configs import CheckedConfig, check_config
 from backend.runs.files import checkpoint_path, delete_files
 from backend.runs.inputs import Body, Draft, NewRun, RunEdit
+from backend.runs.predictions import MEDIA_TYPE, known_predictions_path, thumbnail, validation_folder
 from backend.runs.queries import (
     CheckpointView,
     EventQuery,
@@ -278,6 +279,44 @@ def get_checkpoint_file(
     with parts.database.read() as session:
         path = checkpoint_path(session, parts.settings.files, run_id=run_id, checkpoint_id=checkpoint_id)
     return Download(path, media_type="application/octet-stream", filename=f"{run_id}-{path.name}")
+
+
+@router.get(
+    "/runs/{run_id}/predictions",
+    operation_id="download_predictions",
+    summary="What the trained network guesses of each validation image",
+    response_class=Download,
+    responses=may_answer(400, 404, 416)
+    | described_file("application/octet-stream", "A .npz of numpy's.")
+    | described_file("application/octet-stream", "The part that the Range header asked for.", status=206),
+)
+def get_predictions(parts: PartsOf, run_id: RunId) -> Download:
+    """Of the evaluation after the last epoch: `guesses` [images, up to 5] and `labels` [images] are indices of classes,
+    labels below 0 those of images that could not be decoded; `names` are files below the validation folder."""
+    with parts.database.read() as session:
+        path = known_predictions_path(session, parts.settings.files, run_id)
+    return Download(path, media_type="application/octet-stream", filename=f"{run_id}-{path.name}")
+
+
+@router.get(
+    "/runs/{run_id}/validation-images/{index}",
+    operation_id="get_validation_image",
+    summary="A validation image, made small",
+    response_class=Response,
+    responses=may_answer(404) | described_file(MEDIA_TYPE, "The image."),
+)
+def get_validation_image(
+    parts: PartsOf,
+    run_id: RunId,
+    index: Annotated[int, Path(ge=0, le=10**9, description="Its place in the predictions.", examples=[0])],
+) -> Response:
+    """Of a run that has predictions. An image that is a file has to be on this machine; of others those are kept that
+    the run guesses wrong."""
+    with parts.database.read() as session:
+        path = known_predictions_path(session, parts.settings.files, run_id)
+        folder = validation_folder(session, run_id)
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(thumbnail(path, folder, index), media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/queue", operation_id="list_queue", summary="Queued runs, in the order in which they are started")

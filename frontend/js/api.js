@@ -118,5 +118,7 @@ export const addresses = {
   live: `${BASE}/live`,
   metricsCsv: (id) => `${BASE}/runs/${at(id)}/metrics.csv`,
   report: (id) => `${BASE}/comparisons/${at(id)}/report.html`,
+  predictions: (id) => `${BASE}/runs/${at(id)}/predictions`,
+  validationImage: (id, index) => `${BASE}/runs/${at(id)}/validation-images/${index}`,
   checkpointFile: (id, checkpoint) => `${BASE}/runs/${at(id)}/checkpoints/${at(checkpoint)}/file`,
 };

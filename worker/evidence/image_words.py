@@ -22,12 +22,6 @@ def sentences(found: ImageContrast, titles: tuple[str, str], confidence: float) 
     return [*told, *_seeds(found, confidence), *_images(found), *_classes(found)]
 
 
-def pair_text(pair: ImagePair) -> str:
-    """ "+0.24 points (−0.06 to +0.54), p = 0.12"."""
-    ends = f"{number(pair.low, '+.2f')} to {number(pair.high, '+.2f')}"
-    return f"{number(pair.difference, '+.2f')} points ({ends}), p = {p_text(pair.p)}"
-
-
 def _pair(pair: ImagePair, images: int, titles: tuple[str, str], confidence: float) -> str:
     arm, reference = titles
     ends = f"{number(pair.low, '+.2f')} to {number(pair.high, '+.2f')}"

@@ -12,6 +12,7 @@ from worker.evidence import sentences as words
 from worker.evidence.circumstances import circumstances
 from worker.evidence.conclusion import Conclusion
 from worker.evidence.estimates import MeanEstimate
+from worker.evidence.image_verdict import ImageContrast
 from worker.evidence.pairs import CompletedRun, Effects, Pair, effects_of, pairs_of
 from worker.evidence.study import Ending, Result, Study
 from worker.evidence.study_verdict import Contrast, decide
@@ -62,9 +63,15 @@ class Speed(BaseModel):
 
 
 class ArmContrast(Contrast):
-    """As of any study, with what the runs say of the arm's speed."""
+    """As of any study, with what the runs say of the arm's speed.
+
+    `images` is the arm against the reference image by image, where that was asked for and predictions are there;
+    `images_left_out` says of which seeds they are not.
+    """
 
     speed: Speed
+    images: ImageContrast | None = None
+    images_left_out: tuple[str, ...] = ()
 
 
 class Verdict(Effects):

@@ -7,6 +7,7 @@ import { paths } from "../router.js";
 import { pairLabel } from "../run-names.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
+import { images } from "./images.js";
 import { actOnMany } from "./run-actions.js";
 import { verdict } from "./verdict.js";
 
@@ -50,6 +51,7 @@ const page = (comparison) => html`
     <section class="panel" aria-labelledby="verdict-title"><h2 id="verdict-title" class="section-title">Verdict</h2>
       <div data-ref="verdict" role="status"></div></section>
     <div data-ref="view"></div>
+    <div data-ref="images"></div>
   </div>`;
 
 /** "Baseline against stochastic depth", or the arms by their names; and how far a sequential plan has come. */
@@ -117,6 +119,7 @@ function build(container, app, comparison, first) {
     for (const button of places.actions.children) button.hidden = !allowed(button.dataset.action).length;
   };
   keepVerdict({ node: places.verdict, comparison, app });
+  keepImages({ node: places.images, comparison, app });
   runs.addEventListener(
     "changed",
     ({ detail }) => (ids.includes(detail.id) && runs.wasDeleted(detail.id) ? app.router.refresh() : showActions()),
@@ -147,4 +150,18 @@ function keepVerdict({ node, comparison, app }) {
   app.live.addEventListener("comparison", ({ detail }) => take(detail.data), { signal: app.signal });
   app.live.addEventListener("reset", refresh, { signal: app.signal });
   show(comparison);
+}
+
+/** The stream's comparisons do not tell of images, which are asked for again when another seed has ended. */
+function keepImages({ node, comparison, app }) {
+  let seeds = comparison.verdict?.seeds.join();
+  fill(node, images(comparison.verdict));
+  const take = async ({ detail: { data } }) => {
+    const now = data.verdict?.seeds.join();
+    if (data.id !== comparison.id || now === seeds) return;
+    seeds = now;
+    const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
+    if (answer) fill(node, images(answer.verdict));
+  };
+  app.live.addEventListener("comparison", take, { signal: app.signal });
 }

@@ -38,7 +38,7 @@ const arm = (contrast) => html`
     }</td>
     <td>${fixed(contrast.speed.compute_ratio?.mean ?? null)}</td></tr>`;
 
-const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
+export const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
 
 const arms = (contrasts) => html`
   <div class="scroller" tabindex="0" role="group" aria-label="Results by arm"><table class="matrix" data-testid="arms">
