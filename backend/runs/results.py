@@ -124,8 +124,7 @@ def _take_in(session: Session, run: Run, row: RunResults) -> bool:
             measured.add(step, values, starts[attempt])
             row.through = step
         row.measurements = measured.model_dump(mode="json")
-        figures = measured.figures(blocks=run.facts.get("blocks"), sd=bool(run.config.get("sd")))
-        row.figures = figures.model_dump(mode="json")
+        row.figures = measured.figures(blocks=run.facts.get("blocks"), sd=bool(run.config.get("sd"))).stored()
     following = select(func.min(Metric.step)).where(
         Metric.run_id == run.id, Metric.name == names.Metric.IMAGES_PER_SECOND, Metric.step > end
     )

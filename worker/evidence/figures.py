@@ -7,11 +7,12 @@ outcome of chance: of the gates that fell into its steps, of what else the machi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from worker.contract.names import Metric
+from worker.evidence.blocks import Thinned
 from worker.evidence.distribution import Distribution, Quartiles
 
 #: A step is timed once so many have been made since the training process began: the first ones wait for the loader,
@@ -46,8 +47,14 @@ class RunFigures(BaseModel):
     depth: float | None = None
     images_per_second: float | None = None
     step_seconds: Quartiles | None = None
+    #: Medians of parts of the run, for `blocks.median_ratio_interval`; no one's answer.
+    step_blocks: list[float] = Field(default=[], exclude=True, repr=False)
     train_loss: float | None = None
     machines: list[Machine] = []
+
+    def stored(self) -> dict[str, Any]:
+        """All of it as JSON, to be read again with `model_validate`."""
+        return self.model_dump(mode="json") | {"step_blocks": self.step_blocks}
 
 
 class StepWeightedMean(BaseModel):
@@ -95,6 +102,7 @@ class RunMeasurements(BaseModel):
     #: Images a second of all reports, and seconds of a step of those that are timed.
     speeds: Distribution = Field(default_factory=Distribution)
     steps: Distribution = Field(default_factory=Distribution)
+    step_series: Thinned = Field(default_factory=Thinned)
     machines: list[Machine | None] = []
 
     def add(self, step: int, values: Mapping[str, float | None], start: Start) -> None:
@@ -119,6 +127,7 @@ class RunMeasurements(BaseModel):
             depth=(float(blocks) if blocks else None) if is_full else self.depth.mean,
             images_per_second=speed.median if speed else None,
             step_seconds=self.steps.quartiles(),
+            step_blocks=self.step_series.block_medians(),
             train_loss=self.loss.mean,
             machines=known if len(known) == len(self.machines) else [],
         )
@@ -138,6 +147,7 @@ class RunMeasurements(BaseModel):
         if self.through < start.step + WARMUP_STEPS or not self.batch:
             return
         self.steps.add(self.batch / images_per_second)
+        self.step_series.add(self.batch / images_per_second)
         if start.machine not in self.machines:
             self.machines.append(start.machine)
 

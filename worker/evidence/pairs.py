@@ -28,7 +28,8 @@ class CompletedRun(RunFigures):
 
 class Pair(BaseModel):
     """Two runs of one seed. `difference` is SD less baseline in points of the last val/top1; `time_ratio` is SD's
-    median step over the baseline's, None where `time_note` says that their times are not to be compared."""
+    median step over the baseline's, None where `time_note` says that their times are not to be compared; `time_low` and
+    `time_high` bound it for these two runs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,6 +40,8 @@ class Pair(BaseModel):
     time_ratio: float | None
     compute_ratio: float | None
     time_note: str | None = None
+    time_low: float | None = None
+    time_high: float | None = None
 
     @property
     def times(self) -> StepTimes:
@@ -105,6 +108,8 @@ def _pair(baseline: CompletedRun, sd: CompletedRun) -> Pair:
         time_ratio=times.ratio,
         compute_ratio=times.compute_ratio,
         time_note=times.reason,
+        time_low=times.low,
+        time_high=times.high,
     )
 
 

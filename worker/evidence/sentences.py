@@ -12,6 +12,8 @@ from worker.evidence.pairs import Effects, Pair
 
 #: The sign of print, as wide as a digit's plus: a hyphen is easily overlooked. JSON's numbers and CSV have their own.
 MINUS = "\N{MINUS SIGN}"
+#: In percent of the compute; less is no skipping.
+LEAST_SKIPPED = 0.05
 _DIFFERENCE = f"SD {MINUS} baseline"
 
 
@@ -55,7 +57,7 @@ def time_sentence(pairs: Sequence[Pair], effects: Effects, *, reference: str = "
     left_out = _left_out(pairs)
     if effects.time_ratio is None:
         return f"Times are not compared. {left_out}" if left_out else ""
-    told = _unexplained(pairs, effects, reference) or _explained(effects, reference)
+    told = _unexplained(pairs, effects, reference) or _explained(pairs, effects, reference)
     return f"{told} {left_out}".rstrip()
 
 
@@ -109,18 +111,25 @@ def _points(value: MeanEstimate) -> str:
     return f"{number(value.mean, '+.2f')} points"
 
 
-def _measured(effects: Effects, reference: str) -> str:
+def _measured(pairs: Sequence[Pair], effects: Effects, reference: str) -> str:
     ratio = effects.time_ratio
     assert ratio is not None
-    over = f"geometric mean of {ratio.n} pairs" if ratio.n > 1 else "one pair"
+    over = f"geometric mean of {ratio.n} pairs" if ratio.n > 1 else _of_one_pair(pairs)
     return f"The median step took {ratio.mean:.2f} of {reference}'s time ({over})"
 
 
-def _explained(effects: Effects, reference: str) -> str:
-    measured, compute, saved = _measured(effects, reference), effects.compute_saved, effects.time_saved
+def _of_one_pair(pairs: Sequence[Pair]) -> str:
+    pair = next(pair for pair in pairs if pair.time_ratio is not None)
+    if pair.time_low is None or pair.time_high is None:
+        return "one pair"
+    return f"one pair, {pair.time_low:.2f} to {pair.time_high:.2f} by its blocks of steps"
+
+
+def _explained(pairs: Sequence[Pair], effects: Effects, reference: str) -> str:
+    measured, compute, saved = _measured(pairs, effects, reference), effects.compute_saved, effects.time_saved
     if compute is None or saved is None:
         return f"{measured}."
-    if compute.mean < 0.05:
+    if compute.mean < LEAST_SKIPPED:
         return f"{measured}; no compute was skipped."
     bound = f"{1 - compute.mean / 100:.2f} of the compute was left, so skipping can save at most {compute.mean:.0f} %"
     ratio = effects.time_ratio
@@ -128,7 +137,10 @@ def _explained(effects: Effects, reference: str) -> str:
         return f"{measured}; {bound}. What it saved cannot be told from chance: the ratio's 95 % interval contains 1."
     if saved.mean < 0.5:
         return f"{measured}; {bound}, and saved nothing here."
-    return f"{measured}; {bound}, and saved {'all of that' if saved.mean >= compute.mean else f'{saved.mean:.0f} %'}."
+    if saved.mean >= compute.mean:
+        return f"{measured}; {bound}, and saved all of that."
+    realised = f"{100 * saved.mean / compute.mean:.0f} % of the ideal saving"
+    return f"{measured}; {bound}, and saved {saved.mean:.0f} %: {realised}."
 
 
 def _unexplained(pairs: Sequence[Pair], effects: Effects, reference: str) -> str | None:
@@ -139,9 +151,9 @@ def _unexplained(pairs: Sequence[Pair], effects: Effects, reference: str) -> str
         return None
     whose = "that" if len(found) == len(pairs) else f"the ratio of {_seeds(found)}"
     return (
-        f"{_measured(effects, reference)}, and {compute.mean:.2f} of the compute was left. Skipping cannot explain "
-        f"{whose}: something else slowed the steps of one of the two, such as other work on the machine, so what "
-        "skipping saved is not known. Repeat the comparison on a machine that does nothing else."
+        f"{_measured(pairs, effects, reference)}, and {compute.mean:.2f} of the compute was left. Skipping cannot "
+        f"explain {whose}: something else slowed the steps of one of the two, such as other work on the machine, so "
+        "what skipping saved is not known. Repeat the comparison on a machine that does nothing else."
     )
 
 

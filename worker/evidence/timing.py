@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.evidence.blocks import median_ratio_interval
+from worker.evidence.estimates import CONFIDENCE
 from worker.evidence.figures import Machine, RunFigures
 
 #: Measured on idle machines, the time of a step is 0.98 to 1.13 of the compute that was left (docs/benchmarks.md).
@@ -21,12 +23,15 @@ SLOWEST = 1.25
 class StepTimes(BaseModel):
     """`ratio` is the second run's median step over the first's, None where they cannot be compared, as `reason` says.
 
-    `compute_ratio` is the same of their compute, so 1 - `compute_ratio` is the most that skipping can save.
+    `low` and `high` bound it for these two runs, None where their reports are too few. `compute_ratio` is the same of
+    their compute, so 1 - `compute_ratio` is the most that skipping can save.
     """
 
     model_config = ConfigDict(frozen=True)
 
     ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
     compute_ratio: float | None = None
     reason: str | None = None
 
@@ -45,7 +50,9 @@ def compare_times(first: RunFigures, second: RunFigures) -> StepTimes:
     reason = _reason_against(first, second)
     if reason is not None or first.step_seconds is None or second.step_seconds is None:
         return StepTimes(compute_ratio=compute, reason=reason)
-    return StepTimes(ratio=second.step_seconds.median / first.step_seconds.median, compute_ratio=compute)
+    ratio = second.step_seconds.median / first.step_seconds.median
+    bounds = median_ratio_interval(first.step_blocks, second.step_blocks, CONFIDENCE) or (None, None)
+    return StepTimes(ratio=ratio, low=bounds[0], high=bounds[1], compute_ratio=compute)
 
 
 def _reason_against(first: RunFigures, second: RunFigures) -> str | None:

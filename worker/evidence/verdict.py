@@ -51,7 +51,8 @@ class Unfinished(BaseModel):
 class Speed(BaseModel):
     """An arm's median step over the reference's, beside the share of compute that was left, and what it says.
 
-    `is_explained` is false where the ratio has another cause than skipping.
+    `is_explained` is false where the ratio has another cause than skipping. `realised` is the saving of time over that
+    of compute, 1 for the ideal; None where nothing was skipped or the ratio is not explained.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +60,7 @@ class Speed(BaseModel):
     time_ratio: MeanEstimate | None
     compute_ratio: MeanEstimate | None
     is_explained: bool
+    realised: float | None
     sentence: str
 
 
@@ -160,5 +162,13 @@ def _speed(completed: Sequence[CompletedRun], reference: str, contrast: Contrast
         time_ratio=effects.time_ratio,
         compute_ratio=effects.compute_ratio,
         is_explained=all(pair.times.is_explained for pair in pairs),
+        realised=_realised(effects),
         sentence=words.time_sentence(pairs, effects, reference=reference),
     )
+
+
+def _realised(effects: Effects) -> float | None:
+    saved, ideal = effects.time_saved, effects.compute_saved
+    if saved is None or ideal is None or ideal.mean < words.LEAST_SKIPPED:
+        return None
+    return saved.mean / ideal.mean

@@ -30,7 +30,8 @@ NOT_KNOWN = "–"
 _METHOD = (
     "Accuracies are of the evaluation after the last epoch. Intervals are Student's for the mean over seeds; the runs "
     "of a seed share weights, order and augmentation. The time of a step is the median over the reports of a run, with "
-    "the quartiles in brackets; evaluations, checkpoints, pauses and the first steps after a start are not in it."
+    "the quartiles in brackets; evaluations, checkpoints, pauses and the first steps after a start are not in it. The "
+    "interval of a ratio of steps is of the two runs of its seed, whose blocks of steps are resampled (Carlstein 1986)."
 )
 
 
@@ -92,9 +93,16 @@ def _pair(pair: Pair) -> tuple[str, ...]:
         NOT_KNOWN if pair.difference is None else number(pair.difference, "+.2f"),
         step_text(pair.baseline.step_seconds),
         step_text(pair.sd.step_seconds),
-        NOT_KNOWN if pair.time_ratio is None else f"{pair.time_ratio:.3f}",
+        _ratio(pair),
         NOT_KNOWN if pair.compute_ratio is None else f"{pair.compute_ratio:.3f}",
     )
+
+
+def _ratio(pair: Pair) -> str:
+    if pair.time_ratio is None:
+        return NOT_KNOWN
+    bounds = "" if pair.time_low is None else f" ({pair.time_low:.3f} to {pair.time_high:.3f})"
+    return f"{pair.time_ratio:.3f}{bounds}"
 
 
 def _percent(value: float | None) -> str:

@@ -14,7 +14,9 @@ const row = (pair) => html`
     <td>${percent(pair.sd.last_top1)}<small>best ${percent(pair.sd.best_top1)}</small></td>
     <td>${signed(pair.difference)}</td>
     <td>${step(pair.baseline.step_seconds)}</td><td>${step(pair.sd.step_seconds)}</td>
-    <td>${fixed(pair.time_ratio)}</td><td>${fixed(pair.compute_ratio)}</td></tr>`;
+    <td>${fixed(pair.time_ratio)}${
+      pair.time_low === null ? "" : html`<small>${fixed(pair.time_low)} to ${fixed(pair.time_high)}</small>`
+    }</td><td>${fixed(pair.compute_ratio)}</td></tr>`;
 
 const tile = ({ title, value, remark }) => html`
   <div class="tile"><span class="tile__label">${title}</span><strong>${value}</strong><small>${remark}</small></div>`;
@@ -73,6 +75,7 @@ export function verdict({ headline, verdict: found, plan, plan_sentence: planned
       ${arms(found.contrasts)}
       ${found.pairs.length ? pairs(found.pairs) : ""}
       <p class="hint">A step is the median over a run's reports, with its quartiles, without evaluations, checkpoints,
-        pauses and the first steps after a start.</p>
+        pauses and the first steps after a start. A ratio's interval is of the two runs of its seed, by their blocks of
+        steps.</p>
     </div>`;
 }
