@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from worker.contract.plan import Plan, Question, Stopping
 from worker.evidence.distribution import Quartiles
 from worker.evidence.figures import Machine
 from worker.evidence.pairs import CompletedRun
 from worker.evidence.sentences import number, step_text
-from worker.evidence.verdict import Verdict, verdict_of
+from worker.evidence.verdict import Design, Verdict, verdict_of
 
 NOTHING = "No seed has ended with a value of every arm, so stochastic depth cannot be compared with the baseline."
 MACHINE = Machine(device="cpu (A)", threads=2, versions={"torch": "2.14"})
@@ -180,3 +181,37 @@ def test_the_time_of_a_step_is_told_with_its_spread() -> None:
     assert step_text(Quartiles(median=0.0817, q1=0.079, q3=0.10512, n=9)) == "81.7 ms (79 to 105)"
     assert step_text(Quartiles(median=1.5, q1=1.25, q3=100.0, n=9)) == "1.5 s (1.25 to 100)"
     assert step_text(None) == "–"
+
+
+WATCHED = Plan(stopping=Stopping.SEQUENTIAL)
+
+
+def test_a_plan_that_looks_after_each_seed_has_no_interval_but_its_own() -> None:
+    """Student's would leave out 0 here, which the plan does not yet."""
+    runs = [one for seed, difference in enumerate((-43.0, -42.0, -44.0)) for one in pair(seed, difference)]
+    verdict = verdict_of(runs, Design(plan=WATCHED))
+    assert (verdict.conclusion, verdict.tiles[0].remark) == ("undecided", "no 95 % interval is bounded yet, 3 seeds")
+    assert verdict.last_top1 is not None
+    assert (verdict.last_top1.low, verdict.last_top1.excludes_zero) == (None, False)
+    assert "no interval, for the plan looks after each seed, 3 seeds" in verdict.sentences[1]
+    told = verdict.model_dump_json(include={"headline", "tiles", "sentences"})
+    assert told.count("interval is bounded yet") == 3
+    assert "95 % interval " not in told.replace("no 95 % interval is", "")
+
+
+def test_the_interval_of_what_the_plan_is_about_is_the_plans_everywhere() -> None:
+    runs = [one for seed, difference in enumerate((-0.3, -0.1, -0.2, 0.1)) for one in pair(seed, difference)]
+    plan = Plan(question=Question.NON_INFERIORITY, margin=0.5, confidence=0.9)
+    verdict = verdict_of(runs, Design(plan=plan))
+    assert verdict.tiles[0].remark == f"{verdict.contrasts[0].interval_text}, each end with 90 %, 4 seeds"
+    assert verdict.last_top1 is not None
+    assert verdict.last_top1.low == verdict.contrasts[0].low
+
+
+def test_speeds_are_of_the_seeds_that_count() -> None:
+    """Of seed 1 the third arm is still missing."""
+    runs = [run(0, "a", 90.0, compute=1.0), run(0, "b", 90.0, step=0.08), run(0, "c", 90.0)]
+    runs += [run(1, "a", 90.0, compute=1.0), run(1, "b", 90.0, step=0.04)]
+    speed = verdict_of(runs, Design(arms=("a", "b", "c"))).contrasts[0].speed
+    assert speed.time_ratio is not None
+    assert (speed.time_ratio.n, speed.time_ratio.mean) == (1, pytest.approx(0.8))

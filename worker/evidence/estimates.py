@@ -24,6 +24,7 @@ class MeanEstimate(BaseModel):
 
     They are None where nothing bounds it: for a single value, and for values that are all alike. Accuracies count
     whole images, so differences of few seeds can be equal by chance; that says nothing of how much others would vary.
+    Where a plan says otherwise they are what it says, and `told` are its words for them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +33,7 @@ class MeanEstimate(BaseModel):
     mean: float
     low: float | None = None
     high: float | None = None
+    told: str | None = None
 
     @property
     def excludes_zero(self) -> bool:

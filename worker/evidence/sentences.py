@@ -45,6 +45,8 @@ def with_interval(value: MeanEstimate, form: str, unit: str) -> str:
 
 
 def interval(value: MeanEstimate, form: str) -> str:
+    if value.told is not None:
+        return f"{value.told}, {value.n} seeds"
     if value.n == 1:
         return "one seed: no interval is available"
     if value.low is None or value.high is None:

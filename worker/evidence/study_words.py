@@ -114,6 +114,11 @@ def interval_text(numbers: Numbers, decimals: int | None = None) -> str:
     return f"{number(numbers.low, form)} to {number(numbers.high, form)}"
 
 
+def interval_phrase(numbers: Numbers, study: Study, rule: Rule) -> str:
+    """ "95 % interval −2.13 to −0.004", "−0.41 to +0.13, each end with 95 %", or that it is not bounded yet."""
+    return _Shown(numbers, study, rule).interval
+
+
 def p_text(value: float) -> str:
     """ "0.034", "0.00012", "below 1e-12"."""
     return "below 1e-12" if value < 1e-12 else f"{value:.2g}"

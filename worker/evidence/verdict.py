@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from worker.contract.arms import ARM_TITLES, BASELINE, SD
-from worker.contract.plan import Plan
+from worker.contract.plan import Plan, Stopping
 from worker.evidence import sentences as words
+from worker.evidence import study_words
 from worker.evidence.circumstances import circumstances
 from worker.evidence.conclusion import Conclusion
 from worker.evidence.estimates import MeanEstimate
@@ -19,6 +20,9 @@ from worker.evidence.study_verdict import Contrast, decide
 
 #: How the values of a metric are written after its difference, and with how many decimals.
 _UNITS = {"val/top1": (" points", 2), "val/top5": (" points", 2), "val/loss": ("", 4)}
+
+
+_NO_OTHER_INTERVAL = "no interval, for the plan looks after each seed"
 
 
 class Design(BaseModel):
@@ -108,11 +112,12 @@ def verdict_of(
     design = design or Design()
     study = _study(completed, design, unfinished)
     found = decide(study, design.plan)
+    counted = _of_whole_seeds(completed, design)
     contrasts = [
-        ArmContrast(**dict(one), speed=_speed(completed, study.title(study.reference), one)) for one in found.contrasts
+        ArmContrast(**dict(one), speed=_speed(counted, study.title(study.reference), one)) for one in found.contrasts
     ]
-    pairs = pairs_of(completed) if design.is_usual else []
-    effects = effects_of(pairs)
+    pairs = pairs_of(counted) if design.is_usual else []
+    effects = _by_plan(effects_of(pairs), contrasts[0], study, design.plan)
     return Verdict(
         **dict(effects),
         conclusion=found.conclusion,
@@ -130,6 +135,28 @@ def verdict_of(
         sentences=words.sentences(effects) if pairs else [],
         tiles=words.tiles(effects),
     )
+
+
+def _of_whole_seeds(completed: Sequence[CompletedRun], design: Design) -> list[CompletedRun]:
+    """A seed counts when all its arms have completed, for speeds as for accuracies."""
+    known = {(run.arm, run.seed) for run in completed}
+    return [run for run in completed if all((arm, run.seed) in known for arm in design.arms)]
+
+
+def _by_plan(effects: Effects, contrast: Contrast, study: Study, plan: Plan) -> Effects:
+    """The interval of what the plan is about is the plan's. Where it looks after each seed, nothing has Student's."""
+    decided = {"val/top1": "last_top1", "val/loss": "last_loss"}.get(plan.metric)
+    changes: dict[str, MeanEstimate] = {}
+    for name in ("last_top1", "best_top1", "last_loss"):
+        estimate: MeanEstimate | None = getattr(effects, name)
+        if estimate is None or estimate.low is None:
+            continue
+        if name == decided and estimate.n == contrast.n:
+            told = study_words.interval_phrase(contrast, study, plan)
+            changes[name] = estimate.model_copy(update={"low": contrast.low, "high": contrast.high, "told": told})
+        elif plan.stopping is Stopping.SEQUENTIAL:
+            changes[name] = estimate.model_copy(update={"low": None, "high": None, "told": _NO_OTHER_INTERVAL})
+    return effects.model_copy(update=changes)
 
 
 def _study(completed: Sequence[CompletedRun], design: Design, unfinished: Sequence[Unfinished]) -> Study:
