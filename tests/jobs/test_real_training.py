@@ -86,6 +86,15 @@ def test_a_run_is_trained_to_the_end(service: Service, undisturbed: str) -> None
         assert (service.files / reference.path).is_file()
 
 
+def test_after_the_end_no_more_checkpoints_are_left_than_are_to_be_kept(service: Service, undisturbed: str) -> None:
+    """The last one too is in SQL before the one that it replaces goes."""
+    saved = [message for message in service.controller.of(undisturbed) if message.kind == "checkpoint"]
+    best = next(message.path for message in reversed(saved) if message.best)
+    there = {str(path.relative_to(service.files)) for path in (service.files / "runs" / undisturbed).glob("*/*.pt")}
+    assert there == {best, *(message.path for message in saved[-CONFIG.keep_checkpoints :])}
+    assert len(saved) == 3
+
+
 def test_a_pause_frees_all_and_the_resumed_run_ends_with_the_same_tensors(service: Service, undisturbed: str) -> None:
     controller = service.controller
     controller.launch("r_1", config=CONFIG)

@@ -22,6 +22,7 @@ _BATCH_POINTS = 500
 _BYTES_OF_A_PARAMETER = 8
 _WAIT_SECONDS = 0.1
 _WAIT_WITH_POINTS_SECONDS = 0.02
+_LAST_CHECKPOINT_SECONDS = 2.0
 
 
 class Reception:
@@ -68,6 +69,15 @@ class Reception:
             self._read()
         self._say_points(at_once=True)
         self._say_log(at_once=True)
+        self._wait_for_the_last_checkpoint()
+
+    def _wait_for_the_last_checkpoint(self) -> None:
+        """Until SQL has it, for what it replaces would else stay for good; not for long, if SQL is away."""
+        end = time.monotonic() + _LAST_CHECKPOINT_SECONDS
+        self._delete_old_checkpoints()
+        while self._retention.waits() and not self._outbox.is_superseded and time.monotonic() < end:
+            time.sleep(_WAIT_WITH_POINTS_SECONDS)
+            self._delete_old_checkpoints()
 
     def _wait_for_news(self, seconds: float) -> bool:
         news = select.poll()

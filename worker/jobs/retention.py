@@ -33,11 +33,17 @@ class Retention:
 
     def take_surplus(self, *, acknowledged_through: int) -> list[str]:
         """The paths to delete now; they are not named again."""
-        in_sql = [kept for kept in self._kept if kept.seq <= acknowledged_through]
+        surplus = self._surplus([kept for kept in self._kept if kept.seq <= acknowledged_through])
+        self._kept = [kept for kept in self._kept if kept not in surplus]
+        return [kept.path for kept in surplus]
+
+    def waits(self) -> bool:
+        """Is there something to delete as soon as all is in SQL?"""
+        return bool(self._surplus(self._kept))
+
+    def _surplus(self, in_sql: list[_Kept]) -> list[_Kept]:
         if not any(kept.seq for kept in in_sql):
             return []
         sound = [kept for kept in in_sql if not kept.is_damaged]
         best = [kept for kept in sound if kept.best]
-        surplus = [kept for kept in in_sql if kept not in (*sound[-self._newest :], *best[-1:])]
-        self._kept = [kept for kept in self._kept if kept not in surplus]
-        return [kept.path for kept in surplus]
+        return [kept for kept in in_sql if kept not in (*sound[-self._newest :], *best[-1:])]
