@@ -60,6 +60,7 @@ def say_run(run: Json) -> None:
         "launched": when(run.get("created_at")),
         "finished": when(run.get("finished_at")),
         "tags": ", ".join(run.get("tags") or ()),
+        "notes": run.get("notes") or "",
         "comparison": run.get("comparison_id") or "",
     }
     say(run["id"])

@@ -100,8 +100,8 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
         if spread is not None
         else []
     )
-    is_share = new.plan.metric != "val/loss"
-    half_width = images_reach(images, JUDGED_DIFFERENTLY, new.plan.confidence) if images and is_share else None
+    share = JUDGED_DIFFERENTLY.get(new.plan.metric)
+    half_width = images_reach(images, share, new.plan.confidence) if images and share else None
     per_seed = timed.per_seed
     hours = None if per_seed is None else per_seed * len(new.seeds)
     return ComparisonPreview(
@@ -130,8 +130,14 @@ def preview_of(session: Session, new: NewComparison) -> ComparisonPreview:
             note
             for note in (
                 spread_sentence(spread, new.plan),
-                image_sentence(images, half_width),
-                cost_sentence(hours, timed_runs=min(timed.runs), device=timed.device),
+                image_sentence(images, half_width, new.plan),
+                cost_sentence(
+                    hours,
+                    timed_runs=min(timed.runs),
+                    timed_arms=sum(count > 0 for count in timed.runs),
+                    arms=len(arms),
+                    device=timed.device,
+                ),
             )
             if note
         ],
@@ -190,17 +196,28 @@ def _image_side(config: Mapping[str, Any]) -> int | None:
 
 
 def _spread(session: Session, new: NewComparison, images: int | None) -> Spread | None:
-    measured = pooled_spread(_earlier_differences(session, new.config, new.plan))
+    # What one depth showed says nothing of arms of several.
+    is_one_kind = not any(_changes_kind(arm) for arm in new.chosen_arms)
+    measured = pooled_spread(_earlier_differences(session, new.config, new.plan)) if is_one_kind else None
     if measured is not None:
         return measured
-    return assumed_spread(images) if images and new.plan.metric != "val/loss" else None
+    share = JUDGED_DIFFERENTLY.get(new.plan.metric)
+    return assumed_spread(images, share) if images and share else None
+
+
+def _changes_kind(arm: ArmSpec) -> bool:
+    return any(name in _LIKE for name in arm.settings)
 
 
 def _earlier_differences(session: Session, config: RunConfig, plan: Plan) -> list[list[float]]:
     """Of each arm of earlier comparisons with like settings against its reference, over the seeds."""
     like = _like(config.model_dump(mode="json"))
     newest = select(Comparison).order_by(Comparison.created_at.desc()).limit(_COMPARISONS_LOOKED_AT)
-    alike = {one.id: one for one in session.execute(newest).scalars() if one.config and _like(one.config) == like}
+    alike = {
+        one.id: one
+        for one in session.execute(newest).scalars()
+        if one.config and _like(one.config) == like and not any(_changes_kind(arm) for arm in arms_of(one))
+    }
     completed = select(Run.comparison_id, Run.arm, Run.config, Run.latest).where(
         Run.comparison_id.in_(alike), Run.status == RunStatus.COMPLETED
     )

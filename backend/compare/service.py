@@ -16,6 +16,7 @@ from backend.runs.creation import NewRow, insert_run, new_id, valid_config
 from backend.runs.inputs import MAX_NAME
 from worker.contract.arms import BASELINE, SD, ArmSpec, is_usual
 from worker.contract.config import RunConfig
+from worker.contract.fitting import trained_settings
 
 _ARM_TITLES = {BASELINE: "baseline", SD: "stochastic depth"}
 #: The one setting in which the usual arms differ, and what is said of any others.
@@ -92,16 +93,15 @@ def default_name(config: RunConfig) -> str:
 
 def _refuse_twins(arms: Sequence[ArmSpec], configs: Sequence[RunConfig]) -> None:
     """Arms that train the same show nothing but how often a test errs."""
-    for index, config in enumerate(configs):
-        first = configs.index(config)
+    trained = [trained_settings(config) for config in configs]
+    for index, settings in enumerate(trained):
+        first = trained.index(settings)
         if first < index:
-            raise BadInput(
-                {
-                    f"arms.{index}": [
-                        f"arms {arms[first].name!r} and {arms[index].name!r} train the same; change one of them"
-                    ]
-                }
+            why = (
+                "" if configs[first] == configs[index] else ": what they change does nothing while sd is off or pL is 1"
             )
+            names = f"arms {arms[first].name!r} and {arms[index].name!r}"
+            raise BadInput({f"arms.{index}": [f"{names} train the same{why}; change one of them"]})
 
 
 def _run_name(name: str, *, seed: int, arm: str) -> str:

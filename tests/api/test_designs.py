@@ -82,6 +82,8 @@ class TestArms:
             ([{"name": f"a{i}", "settings": {"epochs": i + 1}} for i in range(MOST_ARMS + 1)], "arms", "at most 8"),
             ([THREE[0], THREE[0]], "arms", "two arms are named 'baseline'"),
             ([THREE[0], {"name": "b", "settings": {"sd": False}}], "arms.1", "'baseline' and 'b' train the same"),
+            ([THREE[0], {"name": "b", "settings": {"pL": 0.3}}], "arms.1", "nothing while sd is off or pL is 1"),
+            ([THREE[0], {"name": "b", "settings": {"sd": True, "pL": 1}}], "arms.1", "train the same"),
             ([THREE[0], {"name": "b", "settings": {"seed": 3}}], "arms.1.settings", "seed is set by the comparison"),
             ([THREE[0], {"name": "b", "settings": {"dropout": 3}}], "arms.1.settings", "'dropout' is no setting"),
             ([THREE[0], {"name": "b", "settings": {"pL": 7}}], "arms.1.settings.pL", "7"),

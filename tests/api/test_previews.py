@@ -130,3 +130,29 @@ def test_what_a_launch_refuses_is_refused_the_same_way(house: House, body: dict[
     launched = house.api.post("/comparisons", {"config": QUICK} | body, status=422)
     assert refused["errors"] == launched["errors"]
     assert any(field in name for name in refused["errors"])
+
+
+def test_top5_has_a_share_of_its_own(house: House) -> None:
+    top1, top5 = (preview(house, plan={"metric": metric}, seeds="0-2") for metric in ("val/top1", "val/top5"))
+    assert top5["images_half_width"] == pytest.approx(top1["images_half_width"] * math.sqrt(0.035 / 0.12))
+    assert "3.5 % of them are judged differently" in " ".join(top5["notes"])
+
+
+def test_hours_of_some_arms_are_no_hours_of_all(house: House) -> None:
+    completed(house, [0.1], depth=56)
+    arms = [*SWEEP, {"name": "deep", "settings": {"depth": 110}}]
+    notes = " ".join(preview(house, config=QUICK | {"depth": 56}, arms=arms)["notes"])
+    assert "no run with the settings of 2 of the 3 arms has completed" in notes
+
+
+def test_what_one_depth_showed_says_nothing_of_arms_of_several(house: House) -> None:
+    completed(house, [0.2, 0.4, 0.9], depth=20)
+    arms = [{"name": f"depth {depth}", "settings": {"depth": depth}} for depth in (20, 32)]
+    assert preview(house, arms=arms)["spread"]["degrees"] == 0
+    assert preview(house)["spread"]["degrees"] >= 2
+
+
+@pytest.mark.parametrize(("value", "said"), [(95, "write 95 % as 0.95"), ("abc", "give one from 0.5 to 0.9999")])
+def test_a_confidence_is_told_as_it_has_to_be_written(house: House, value: object, said: str) -> None:
+    refused = preview(house, plan={"confidence": value}, status=422)
+    assert said in str(refused["errors"])

@@ -73,11 +73,11 @@ def test_too_little_is_no_spread(studies: list[list[float]]) -> None:
 
 def test_the_images_own_limit() -> None:
     assert images_reach(50_000, 0.12, 0.95) == pytest.approx(0.3036, abs=1e-4)
-    assert assumed_spread(50_000).value == pytest.approx(0.1549, abs=1e-4)
+    assert assumed_spread(50_000, 0.12).value == pytest.approx(0.1549, abs=1e-4)
     rng = np.random.default_rng(9)
     # Each image is won by one arm, by the other, or judged alike.
     outcomes = rng.choice([-1, 0, 1], p=[0.06, 0.88, 0.06], size=(400, 50_000))
-    assert np.std(100 * outcomes.mean(axis=1)) == pytest.approx(assumed_spread(50_000).value, rel=0.1)
+    assert np.std(100 * outcomes.mean(axis=1)) == pytest.approx(assumed_spread(50_000, 0.12).value, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,7 @@ def test_the_images_own_limit() -> None:
     [
         (1, Plan(), "One seed says nothing of other seeds"),
         (3, Plan(), "3 seeds: an interval of about ±0.38 points; a true difference of 0.51 points is found in 4 of 5"),
+        (2, Plan(confidence=0.9999), "2 seeds are too few to decide anything. Plan more."),
         (3, Plan(stopping=Stopping.SEQUENTIAL, max_seeds=3), "Up to 3 seeds are too few to decide anything"),
         (
             5,
@@ -95,12 +96,12 @@ def test_the_images_own_limit() -> None:
     ],
 )
 def test_the_plan_is_told_what_it_can_show(seeds: int, plan: Plan, said: str) -> None:
-    spread = assumed_spread(50_000)
+    spread = assumed_spread(360 if plan.confidence > 0.99 else 50_000, 0.12)
     assert headline(reach(seeds, spread.value, plan, contrasts=1), plan, seeds=seeds).startswith(said)
 
 
 def test_an_assumption_is_called_one() -> None:
-    assert spread_sentence(assumed_spread(360), Plan()).startswith("Assumed: over seeds,")
+    assert spread_sentence(assumed_spread(360, 0.12), Plan()).startswith("Assumed: over seeds,")
     measured = spread_sentence(Spread(value=0.21, degrees=4), Plan())
     assert "a standard deviation of 0.21 points in earlier comparisons here" in measured
     assert "not known" in spread_sentence(None, Plan())

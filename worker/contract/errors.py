@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from worker.contract.config import RunConfig
+from worker.contract.plan import Plan
 
 Context = Mapping[str, Any]
 
@@ -126,7 +127,7 @@ def _length(text: str) -> int:
 
 def _bounds_of(setting: str) -> str:
     """What a setting may be, "" for a field that is no setting or has no bounds."""
-    field = RunConfig.model_fields.get(setting)
+    field = RunConfig.model_fields.get(setting) or Plan.model_fields.get(setting.rpartition(".")[2])
     parts = field.metadata if field else []
     told = {name: getattr(part, name) for part in parts for name in _BOUNDS if hasattr(part, name)}
     if {"ge", "le"} <= told.keys():

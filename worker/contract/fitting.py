@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.contract.datasets import DATASETS, DatasetName
 from worker.contract.text import text_fault
@@ -97,6 +97,16 @@ def doubts(config: RunConfig) -> Iterator[str]:
         )
     yield from _of_odd_images(config)
     yield from _of_stochastic_depth(config)
+
+
+def trained_settings(config: RunConfig) -> dict[str, Any]:
+    """All but the seed, with the defaults of those that do nothing beside the others: equal ones train the same."""
+    settings = config.model_dump(mode="json", exclude={"seed"})
+    fields = type(config).model_fields
+    without = [] if DATASETS[config.dataset].needs_data_dir else ["data_dir"]
+    if not config.sd or config.pL == 1:
+        without += ["sd", "pL", *SD_DETAILS]
+    return settings | {name: fields[name].default for name in without}
 
 
 def _of_odd_images(config: RunConfig) -> Iterator[str]:

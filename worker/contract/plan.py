@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from worker.contract.seeds import MOST_SEEDS
@@ -41,6 +41,13 @@ class Rule(BaseModel):
     stopping: Stopping = Stopping.FIXED
     max_seeds: int | None = Field(default=None, ge=2, le=MOST_SEEDS)
     confidence: float = Field(default=0.95, ge=0.5, le=0.9999)
+
+    @field_validator("confidence", mode="before")
+    @classmethod
+    def _is_no_percentage(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 50 <= value < 100:
+            raise _refusal("confidence", f"confidence {value:g} exceeds 0.9999; write {value:g} % as {value / 100:g}")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -6,7 +6,8 @@ from worker.contract.plan import Plan, Stopping
 from worker.evidence.sensitivity import JUDGED_DIFFERENTLY, Reach, Spread
 
 _FOUND = "4 of 5 studies"
-_SHARE = f"{100 * JUDGED_DIFFERENTLY:.0f} %"
+#: Accuracies differ by no more points.
+_MOST_POINTS = 100
 
 
 def headline(reached: Reach | None, plan: Plan, *, seeds: int) -> str:
@@ -16,7 +17,7 @@ def headline(reached: Reach | None, plan: Plan, *, seeds: int) -> str:
     count = f"{'Up to ' if plan.stopping is Stopping.SEQUENTIAL else ''}{seeds} seeds"
     if reached is None:
         return f"{count}. What they can show is not known before some have ended."
-    if reached.half_width is None or reached.detectable is None:
+    if reached.half_width is None or reached.detectable is None or _is_beyond_all(reached, plan):
         return f"{count} are too few to decide anything. Plan more."
     if plan.margin is not None:
         remedy = " Plan more seeds or a wider margin." if plan.margin < reached.detectable else ""
@@ -30,6 +31,10 @@ def headline(reached: Reach | None, plan: Plan, *, seeds: int) -> str:
     )
 
 
+def _is_beyond_all(reached: Reach, plan: Plan) -> bool:
+    return plan.metric != "val/loss" and max(reached.half_width or 0.0, reached.detectable or 0.0) >= _MOST_POINTS
+
+
 def spread_sentence(spread: Spread | None, plan: Plan) -> str:
     if spread is None:
         return "How much a difference varies over seeds is not known: no earlier comparison here has like settings."
@@ -41,23 +46,28 @@ def spread_sentence(spread: Spread | None, plan: Plan) -> str:
         )
     return (
         f"Assumed: over seeds, differences have a standard deviation of {amount}, as if the arms judged "
-        f"{_SHARE} of the images differently and nothing else varied. No earlier comparison here has "
+        f"{_share(plan)} of the images differently and nothing else varied. No earlier comparison here has "
         "like settings."
     )
 
 
-def image_sentence(images: int | None, half_width: float | None) -> str:
+def image_sentence(images: int | None, half_width: float | None, plan: Plan) -> str:
     if images is None or half_width is None:
         return ""
     return (
-        f"{images:,} validation images limit one pair of networks to ±{half_width:.2f} points, if "
-        f"{_SHARE} of them are judged differently."
+        f"What one seed shows of its two networks is known to ±{half_width:.2f} points, for there are {images:,} "
+        f"validation images: assumed that {_share(plan)} of them are judged differently."
     )
 
 
-def cost_sentence(hours: float | None, *, timed_runs: int, device: str | None) -> str:
+def cost_sentence(hours: float | None, *, timed_runs: int, timed_arms: int, arms: int, device: str | None) -> str:
+    """`timed_runs` are those of the arm that has the fewest, `timed_arms` the arms that have any."""
     if hours is None:
-        return "Device hours are not measured here yet: no run with these settings has completed. Run resdrop estimate."
+        missing = f"{arms - timed_arms} of the {arms} arms" if timed_arms else "these arms"
+        return (
+            f"Device hours are not measured here yet: no run with the settings of {missing} has completed. Run resdrop "
+            "estimate."
+        )
     source = "a completed run" if timed_runs == 1 else f"{timed_runs} or more completed runs"
     return f"About {shown_hours(hours)} of device time, by {source} with these settings on {device}."
 
@@ -68,6 +78,10 @@ def shown_hours(hours: float) -> str:
     if hours < 2:
         return f"{60 * hours:.0f} minutes"
     return f"{hours:.1f} hours" if hours < 100 else f"{hours:,.0f} hours"
+
+
+def _share(plan: Plan) -> str:
+    return f"{100 * JUDGED_DIFFERENTLY[plan.metric]:g} %"
 
 
 def _amount(value: float, plan: Plan) -> str:

@@ -225,6 +225,8 @@ def _next(numbers: Numbers, conclusion: Conclusion, study: Study, rule: Rule) ->
     most = rule.most_seeds
     if most is not None and numbers.n >= most:
         return f"All {most} seeds of the plan are in. {more}."
+    if most is not None and numbers.seeds_needed > most:
+        return f"{more}, and the plan takes {most} at most."
     return f"{more}."
 
 
