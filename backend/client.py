@@ -278,6 +278,19 @@ class Client:
     def comparison(self, comparison_id: str) -> Json:
         return self._object("GET", f"/comparisons/{_segment(comparison_id)}")
 
+    def edit_comparison(
+        self,
+        comparison_id: str,
+        *,
+        name: str | None = None,
+        plan: Mapping[str, Any] | None = None,
+        seeds: Sequence[int] | str | None = None,
+    ) -> Json:
+        """Changes what is given; `seeds` are all that it shall have. Once a run has started, changes to plan and seeds
+        are kept as deviations."""
+        body = _given({"name": name, "plan": plan, "seeds": seeds})
+        return self._object("PATCH", f"/comparisons/{_segment(comparison_id)}", json=body)
+
     def comparison_report(self, comparison_id: str) -> str:
         """A page of HTML that needs no network: write it to a file, open it, send it on."""
         return self._answer("GET", f"/comparisons/{_segment(comparison_id)}/report.html").text

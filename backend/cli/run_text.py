@@ -82,6 +82,8 @@ def say_comparison(comparison: Json) -> None:
     for warning in comparison.get("warnings") or ():
         say(f"warning: {shown(warning)}")
     say(shown(comparison["plan_sentence"]))
+    for one in comparison["deviations"]:
+        say(f"changed {when(one['at'])}: {shown(one['sentence'])}")
     if comparison["plan"]["stopping"] == "sequential":
         more = "more are launched until the plan is decided" if comparison["is_open"] else comparison["ended_reason"]
         count = len(comparison["seeds"])

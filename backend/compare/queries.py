@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.compare.design import arms_of, plan_of
+from backend.compare.deviations import Deviation, deviations_of
 from backend.compare.verdict import verdict_on
 from backend.cursors import Key, Order, moment, text
 from backend.db.tables import Comparison, Run
@@ -51,7 +52,8 @@ class ComparisonView(BaseModel):
     """`factor` is the one setting in which the arms differ, or "arms" where they may differ in several; the first of
     `arms` is the reference. `verdict` is null until a seed has completed, `headline` says what is known at any time. A
     comparison with a sequential plan `is_open` until it takes no more seeds, as `ended_reason` says.
-    `deleted` are the runs that it was launched with and that are no more.
+    `deleted` are the runs that it was launched with and that are no more, `deviations` what was changed in plan and
+    seeds after the first run had started.
     """
 
     id: str
@@ -66,6 +68,7 @@ class ComparisonView(BaseModel):
     ended_reason: str | None
     runs: list[ComparedRun]
     deleted: list[DeletedRun]
+    deviations: list[Deviation]
     headline: str
     verdict: Verdict | None
     created_at: datetime
@@ -110,6 +113,7 @@ def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, Run
         ended_reason=comparison.ended_reason,
         runs=[_member(run) for run in runs],
         deleted=_deleted(comparison, runs),
+        deviations=deviations_of(comparison),
         headline=verdict.headline,
         verdict=verdict if verdict.seeds else None,
         created_at=comparison.created_at,

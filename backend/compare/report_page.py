@@ -13,7 +13,7 @@ from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
 from worker.report.images import images_section
 from worker.report.markup import Markup, element
-from worker.report.page import ARM_TITLES, charts, document, legend, table
+from worker.report.page import ARM_TITLES, bullets, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
 from worker.report.verdict import verdict_section
 
@@ -72,10 +72,11 @@ def _verdict(report: Report) -> list[Markup]:
     if verdict is None:
         return [element("p", report.comparison.headline, class_="muted")]
     comparison = report.comparison
-    planned = element("p", comparison.plan_sentence, class_="muted")
+    changes = [f"Changed on {moment(one.at)}: {one.sentence}." for one in comparison.deviations]
     return [
-        *verdict_section(verdict, seeds=len({run.seed for run in comparison.runs}), plan=comparison.plan),
-        planned,
+        *verdict_section(verdict, seeds=len(comparison.seeds), plan=comparison.plan),
+        element("p", comparison.plan_sentence, class_="muted"),
+        *([bullets(changes)] if changes else []),
     ]
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from backend.compare.design import NewComparison
+from backend.compare.edit import ComparisonEdit, edit_comparison
 from backend.compare.images import with_images
 from backend.compare.preview import ComparisonPreview, preview_of
 from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
@@ -102,6 +103,22 @@ def get_one(parts: PartsOf, comparison_id: ComparisonId) -> ComparisonView:
     with parts.database.read() as session:
         view = comparison_views(session, [get_comparison(session, comparison_id)])[0]
     return with_images(view, parts.settings.files)
+
+
+@router.patch(
+    "/comparisons/{comparison_id}",
+    operation_id="edit_comparison",
+    summary="Change name, plan or seeds of a comparison",
+    responses=may_answer(404, 409),
+)
+def patch_one(parts: PartsOf, comparison_id: ComparisonId, edit: ComparisonEdit) -> ComparisonView:
+    """Runs of further seeds are launched. Answers 409 where a seed that is left out has runs that are not over."""
+    with parts.database.write() as session:
+        comparison = get_comparison(session, comparison_id)
+        launched = edit_comparison(session, comparison, edit)
+        view = comparison_views(session, [comparison])[0]
+    parts.announce(launched)
+    return view
 
 
 @router.get(

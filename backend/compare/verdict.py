@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backend.compare.design import arms_of, plan_of
+from backend.compare.deviations import departures, planned_seeds
 from backend.db.tables import Comparison, Run
 from worker.contract import names
 from worker.contract.status import RunStatus
@@ -18,12 +19,15 @@ _ENDINGS = {RunStatus.FAILED: Ending.FAILED, RunStatus.STOPPED: Ending.STOPPED}
 
 def verdict_on(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, RunFigures]) -> Verdict:
     """`results` are the figures of the whole runs, by their ids. Raises ScipyMissing from two complete seeds on."""
-    members = [run for run in runs if run.arm is not None]
+    seeds = comparison.seeds
+    # A seed that was dropped from the plan does not count any more.
+    members = [run for run in runs if run.arm is not None and (seeds is None or run.config["seed"] in seeds)]
     completed = [run for run in members if run.status == RunStatus.COMPLETED]
     design = Design(
         arms=tuple(arm.name for arm in arms_of(comparison)),
-        seeds=None if comparison.seeds is None else tuple(comparison.seeds),
+        seeds=None if seeds is None else tuple(planned_seeds(comparison)),
         plan=plan_of(comparison),
+        departures=departures(comparison),
     )
     unfinished = [*_unfinished(members), *_deleted(members, design)]
     return verdict_of([_completed(run, results[run.id]) for run in completed], design, unfinished)

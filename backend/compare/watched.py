@@ -40,7 +40,7 @@ def go_on(session: Session) -> list[str]:
 
 def _step(session: Session, comparison: Comparison, runs: Sequence[Run]) -> Sequence[Run]:
     reason = _reason_to_end(session, comparison, runs)
-    seed = next_seed(comparison.seeds or [0])
+    seed = next_seed([*(comparison.seeds or [0]), *(run.config["seed"] for run in runs)])
     if reason is None and seed is None:
         reason = "There is no greater seed."
     made: Sequence[Run] = ()

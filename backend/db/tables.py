@@ -260,6 +260,8 @@ class Comparison(Base):
     arms: Mapped[list[dict[str, Any]] | None] = mapped_column(_JsonOrNull)
     plan: Mapped[dict[str, Any] | None] = mapped_column(_JsonOrNull)
     seeds: Mapped[list[int] | None] = mapped_column(_JsonOrNull)
+    #: What was changed in plan and seeds after the first run had started.
+    deviations: Mapped[list[dict[str, Any]] | None] = mapped_column(_JsonOrNull)
     is_open: Mapped[bool] = mapped_column(default=False, server_default=false(), index=True)
     #: Why a sequential one takes no more seeds.
     ended_reason: Mapped[str | None] = mapped_column(Text)

@@ -33,7 +33,7 @@ content_type_overrides:
 """
 WITH_BODY = {
     *("launch_run", "check_config", "act_on_runs", "edit_run", "register_dataset"),
-    *("create_comparison", "preview_comparison"),
+    *("create_comparison", "preview_comparison", "edit_comparison"),
 }
 #: What no schema can say: settings that have to fit each other, a folder that has to be there, whose cursor it is.
 REFUSES_WHAT_FITS_THE_SCHEMA = """
@@ -110,6 +110,7 @@ class TestDocument:
         house.move(run, "running")
         ended = house.api.launch()
         house.move(ended, "completed")
+        going_on = house.api.post("/comparisons", config | {"seeds": [0, 1]}, status=201)["id"]
         elsewhere = house.checkpoint(ended, "elsewhere.pt", root_id="another root", content=None)
         provoked = {
             "delete_run": ("DELETE", f"/runs/{run}", None),
@@ -122,6 +123,7 @@ class TestDocument:
             "launch_run": ("POST", "/runs", config),
             "clone_run": ("POST", f"/runs/{ended}/clone", None),
             "create_comparison": ("POST", "/comparisons", config),
+            "edit_comparison": ("PATCH", f"/comparisons/{going_on}", {"seeds": [0]}),
         }
         for name in ("launch_run", "clone_run", "create_comparison"):
             method, path, body = provoked[name]
@@ -153,6 +155,7 @@ class TestDocument:
         assert (seed["minimum"], seed["maximum"]) == (0, 2**63 - 1)
 
     def test_examples_are_taken(self, house: House, document: dict[str, Any]) -> None:
+        compared = house.api.post("/comparisons", {"config": {"dataset": "digits"}}, status=201)["id"]
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 if "requestBody" not in operation:
@@ -161,7 +164,7 @@ class TestDocument:
                 examples = document["components"]["schemas"][reference.rpartition("/")[2]]["examples"]
                 assert examples, path
                 for example in examples:
-                    address = path.format(run_id=house.api.launch()) if "{run_id}" in path else path
+                    address = path.replace("{run_id}", house.api.launch()).replace("{comparison_id}", compared)
                     if operation["operationId"] == "register_dataset":
                         house.client.delete(f"/api/v1/datasets/{example['name']}")
                     answer = house.client.request(method, address, json=example)
@@ -275,4 +278,4 @@ def test_schemathesis_finds_nothing(house: House, tmp_path: Path) -> None:
         command += ["--exclude-operation-id", "follow_changes", "--warnings", "off", "--request-timeout", "60"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:]
-    assert "Tested: 35" in done.stdout
+    assert "Tested: 36" in done.stdout

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from backend.app import ROUTERS
 from backend.parameters import query_parameters
 from tests.api.house import HOST, House
+from tests.api.test_predictions import kept
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -34,8 +35,9 @@ def real(path: str, house: House) -> str:
     house.mount_root()
     house.checkpoint(run_id, f"{run_id}.pt")
     checkpoint = house.api.get(f"/runs/{run_id}/checkpoints")["items"][0]["id"]
+    kept(house, run_id, [0])
     named = {"run_id": run_id, "comparison_id": comparison["id"], "checkpoint_id": checkpoint, "name": "digits"}
-    return path.format(**named)
+    return path.format(**named, index=0)
 
 
 class TestParameters:

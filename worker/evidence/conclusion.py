@@ -30,6 +30,7 @@ class Obstacle(StrEnum):
     NO_SEED = "no_seed"
     ONE_SEED = "one_seed"
     NO_SPREAD = "no_spread"
+    CHANGED = "changed"
     EXTENDED = "extended"
     PENDING = "pending"
 
@@ -41,6 +42,8 @@ def obstacle_of(numbers: Numbers, study: Study, rule: Rule) -> Obstacle | None:
         return Obstacle.ONE_SEED
     if not numbers.has_spread:
         return Obstacle.NO_SPREAD
+    if study.departures:
+        return Obstacle.CHANGED
     if rule.stopping is Stopping.FIXED and study.extra:
         return Obstacle.EXTENDED
     if rule.stopping is Stopping.FIXED and study.pending:
@@ -51,7 +54,7 @@ def obstacle_of(numbers: Numbers, study: Study, rule: Rule) -> Obstacle | None:
 def conclude(numbers: Numbers, study: Study, rule: Rule) -> Conclusion:
     obstacle = obstacle_of(numbers, study, rule)
     if obstacle is not None:
-        is_open = obstacle in (Obstacle.EXTENDED, Obstacle.PENDING)
+        is_open = obstacle in (Obstacle.CHANGED, Obstacle.EXTENDED, Obstacle.PENDING)
         return Conclusion.UNDECIDED if is_open else Conclusion.NOT_ENOUGH
     if rule.question is Question.NON_INFERIORITY:
         if _is_below(numbers.p_adjusted, rule):

@@ -62,7 +62,8 @@ class Study(BaseModel):
     """`arms` are names, the reference first; `planned` are the seeds that were settled before, in their order.
 
     `titles` are how a sentence calls an arm. `unit` follows a number in a sentence (" points"), and `decimals` are
-    shown of it; None suits them to the spread. Results of seeds that were not planned are an extension of the plan.
+    shown of it; None suits them to the spread. Results of seeds that were not planned are an extension of the plan, and
+    `departures` say what else was changed in it after the first results.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +72,7 @@ class Study(BaseModel):
     planned: tuple[Seed, ...]
     results: tuple[Result, ...]
     higher_is_better: bool = True
+    departures: tuple[str, ...] = ()
     titles: dict[str, str] = {}
     unit: str = ""
     decimals: int | None = None

@@ -25,8 +25,10 @@ def headline_of(numbers: Numbers, conclusion: Conclusion, study: Study, rule: Ru
     show = _Shown(numbers, study, rule)
     if conclusion is Conclusion.NOT_ENOUGH:
         return _sentence(_not_enough(numbers, study, rule), study)
-    if obstacle_of(numbers, study, rule) is Obstacle.EXTENDED:
-        return f"No claim can be made of {arm} against {reference}, for the plan was extended: {show.mean}."
+    obstacle = obstacle_of(numbers, study, rule)
+    if obstacle in (Obstacle.CHANGED, Obstacle.EXTENDED):
+        how = "changed" if obstacle is Obstacle.CHANGED else "extended"
+        return f"No claim can be made of {arm} against {reference}, for the plan was {how}: {show.mean}."
     if conclusion is Conclusion.UNDECIDED:
         return f"{_these(numbers.n)} cannot tell {arm} from {reference}: {show.mean} ({show.interval})."
     over = f"over {numbers.n} seeds"
@@ -42,6 +44,12 @@ def headline_of(numbers: Numbers, conclusion: Conclusion, study: Study, rule: Ru
 def reason_of(numbers: Numbers, conclusion: Conclusion, study: Study, rule: Rule) -> str:
     """Why it is concluded, or why no more is."""
     obstacle = obstacle_of(numbers, study, rule)
+    if obstacle is Obstacle.CHANGED:
+        return (
+            f"The plan was changed after its runs had begun: {'; '.join(study.departures)}. What is decided after "
+            "results were seen may have been chosen by them. Take it back, or begin a new comparison with seeds of its "
+            "own."
+        )
     if obstacle is Obstacle.EXTENDED:
         return (
             f"The plan was fixed at {_count(len(study.planned), 'seed')}, and {_named(study.extra)} came in addition. "

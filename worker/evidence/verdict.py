@@ -28,7 +28,8 @@ _NO_OTHER_INTERVAL = "no interval, for the plan looks after each seed"
 class Design(BaseModel):
     """What was set out: the arms by name, the reference first, the seeds, and the plan.
 
-    Without `seeds` all that have a run are taken for planned.
+    Without `seeds` all that have a run are taken for planned. `departures` say what was changed in the plan after its
+    runs had begun, beside seeds that have results without being planned.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +37,7 @@ class Design(BaseModel):
     arms: tuple[str, ...] = (BASELINE, SD)
     seeds: tuple[int, ...] | None = None
     plan: Plan = Plan()
+    departures: tuple[str, ...] = ()
 
     @property
     def is_usual(self) -> bool:
@@ -169,6 +171,7 @@ def _study(completed: Sequence[CompletedRun], design: Design, unfinished: Sequen
         planned=seeds,
         results=tuple(result for result in results if result.arm in design.arms),
         higher_is_better=design.plan.higher_is_better,
+        departures=design.departures,
         titles=ARM_TITLES,
         unit=unit,
         decimals=decimals,
