@@ -295,6 +295,14 @@ class Client:
         """A page of HTML that needs no network: write it to a file, open it, send it on."""
         return self._answer("GET", f"/comparisons/{_segment(comparison_id)}/report.html").text
 
+    def comparison_results(self, comparison_id: str) -> str:
+        """A CSV with a row for each run, which `resdrop evidence` reads."""
+        return self._answer("GET", f"/comparisons/{_segment(comparison_id)}/results.csv").text
+
+    def predictions(self, run_id: str) -> bytes:
+        """What the trained network guesses of each validation image, as numpy's .npz."""
+        return self._answer("GET", f"/runs/{_segment(run_id)}/predictions").content
+
     def compare(self, run_ids: Sequence[str]) -> Json:
         """What differs between runs, in configuration and results."""
         return self._object("GET", "/compare", params={"runs": ",".join(run_ids)})

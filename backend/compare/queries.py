@@ -89,12 +89,18 @@ def list_comparisons(session: Session, *, cursor: str | None, limit: int) -> tup
 
 
 def comparison_views(session: Session, comparisons: Sequence[Comparison]) -> list[ComparisonView]:
+    members = members_of(session, comparisons)
+    results = results_of(session, [run for runs in members.values() for run in runs])
+    return [_view(comparison, members[comparison.id], results) for comparison in comparisons]
+
+
+def members_of(session: Session, comparisons: Sequence[Comparison]) -> Mapping[str | None, list[Run]]:
+    """Their runs by the comparison's id, in the order of the launch."""
     members: dict[str | None, list[Run]] = defaultdict(list)
     of_them = select(Run).where(Run.comparison_id.in_([comparison.id for comparison in comparisons]))
     for run in session.execute(of_them.order_by(Run.created_at, Run.id)).scalars():
         members[run.comparison_id].append(run)
-    results = results_of(session, [run for runs in members.values() for run in runs])
-    return [_view(comparison, members[comparison.id], results) for comparison in comparisons]
+    return members
 
 
 def _view(comparison: Comparison, runs: Sequence[Run], results: Mapping[str, RunFigures]) -> ComparisonView:

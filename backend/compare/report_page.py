@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from backend.compare.report import DRAWN, Member, Report
 from backend.compare.report_machine import machine_section
 from backend.compare.report_words import epochs, moment, number, percent, share, training_time
 from worker.contract import names
 from worker.contract.arms import is_usual
+from worker.contract.config import RunConfig
 from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
 from worker.report.images import images_section
 from worker.report.markup import Markup, element
+from worker.report.methods import Methods, methods_section
 from worker.report.page import ARM_TITLES, bullets, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
 from worker.report.verdict import verdict_section
@@ -34,6 +38,7 @@ def report_page(report: Report, *, version: str) -> str:
         *(images_section(report.comparison.verdict.contrasts) if report.comparison.verdict else []),
         *settings_section([Compared(run.arm or "", run.config) for run in runs]),
         *machine_section(runs),
+        *_methods(report),
         header=_header(report),
         footer=element(
             "footer", f"Made by ResDrop {version} on {moment(report.made_at)} of comparison {report.comparison.id}."
@@ -78,6 +83,29 @@ def _verdict(report: Report) -> list[Markup]:
         element("p", comparison.plan_sentence, class_="muted"),
         *([bullets(changes)] if changes else []),
     ]
+
+
+def _methods(report: Report) -> list[Markup]:
+    """Nothing of settings that this version does not understand any more."""
+    comparison, runs = report.comparison, [member.run for member in report.members]
+    try:
+        configs = [RunConfig.model_validate(run.config) for run in runs]
+    except ValidationError:
+        return []
+    contrasts = comparison.verdict.contrasts if comparison.verdict else []
+    return methods_section(
+        Methods(
+            arms=_arms(report),
+            seeds=len(comparison.seeds),
+            plan=comparison.plan,
+            config=configs[0],
+            uses_sd=any(config.sd for config in configs),
+            uses_mixup=any(config.mixup for config in configs),
+            has_images=any(contrast.images for contrast in contrasts),
+            versions=runs[0].facts.get("versions") or {},
+            changes=[one.sentence for one in comparison.deviations],
+        )
+    )
 
 
 def _results(members: Sequence[Member]) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
@@ -13,9 +13,16 @@ from backend.compare.design import NewComparison
 from backend.compare.edit import ComparisonEdit, edit_comparison
 from backend.compare.images import with_images
 from backend.compare.preview import ComparisonPreview, preview_of
-from backend.compare.queries import ComparisonView, comparison_views, get_comparison, list_comparisons
+from backend.compare.queries import (
+    ComparisonView,
+    comparison_views,
+    get_comparison,
+    list_comparisons,
+    members_of,
+)
 from backend.compare.report import content_disposition, read_report
 from backend.compare.report_page import report_page
+from backend.compare.results_csv import results_csv
 from backend.compare.service import launch_comparison
 from backend.compare.side_by_side import SideBySide, side_by_side
 from backend.cursors import PageQuery
@@ -26,6 +33,7 @@ from backend.locations import LocationOf
 from backend.parts import DatabaseOf, PartsOf
 from backend.problems import described_file, may_answer
 from backend.runs.queries import find_runs
+from backend.runs.results import results_of
 from worker.contract import VERSION
 from worker.contract.templates import TEMPLATES, Template
 from worker.report.style import CONTENT_SECURITY_POLICY
@@ -139,6 +147,23 @@ def get_report(parts: PartsOf, comparison_id: ComparisonId) -> HTMLResponse:
         "Cache-Control": "no-store",
     }
     return HTMLResponse(report_page(report, version=VERSION), headers=headers)
+
+
+@router.get(
+    "/comparisons/{comparison_id}/results.csv",
+    operation_id="download_results",
+    response_class=Response,
+    responses=may_answer(404) | described_file("text/csv", "A header, then a row for each run."),
+    summary="The results of a comparison's runs as a table",
+)
+def get_results(database: DatabaseOf, comparison_id: ComparisonId) -> Response:
+    """Its columns arm, seed and value are what `resdrop evidence` takes; `value` is of the plan's metric."""
+    with database.read() as session:
+        comparison = get_comparison(session, comparison_id)
+        runs = members_of(session, [comparison])[comparison.id]
+        text = results_csv(comparison, runs, results_of(session, runs))
+    headers = {"Content-Disposition": f'attachment; filename="{comparison.id}-results.csv"'}
+    return Response(text, media_type="text/csv", headers=headers)
 
 
 @router.get(

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from backend.client import Client
 from tests.api.house import QUICK, House, on_both
+from worker.evidence.table import read_study
 
 HOSTILE = """<script>window.hit = 1</script>"'&<img src=x onerror="window.hit = 1">"""
 VOID = {"meta", "line"}
@@ -282,3 +283,24 @@ class TestArms:
         made = self.ended(house)
         house.client.delete(f"/api/v1/runs/{made['runs'][1]['id']}")
         assert "Deleted since the launch: pL 0.8, seed 0." in report(house, made).text
+
+
+def test_the_results_are_a_table_that_evidence_reads(house: House) -> None:
+    comparison = launched(
+        house, seeds=[0, 1, 2], arms=[{"name": "=HYPERLINK", "settings": {"sd": True}}, {"name": "b"}]
+    )
+    for index, run in enumerate(comparison["runs"][:5]):
+        house.move(run["id"], "completed", latest={"val/top1": 90.0 + index + run["seed"] / 3, "val/top5": 99.0})
+    house.move(comparison["runs"][5]["id"], "failed")
+    text = house.client.get(f"/api/v1/comparisons/{comparison['id']}/results.csv").text
+    study = read_study(text)
+    assert study.arms == ("'=HYPERLINK", "b")
+    assert study.complete == (0, 1)
+    assert [result.told_ending.value for result in study.results][-1] == "failed"
+    assert study.values("b", [0]) == [91.0]
+
+
+def test_the_report_ends_with_methods(house: House) -> None:
+    comparison = launched(house, seeds=[0, 1])
+    page = house.client.get(f"/api/v1/comparisons/{comparison['id']}/report.html").text
+    assert "Methods, to be pasted into a paper" in Balanced(page).text
