@@ -39,7 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as 0-4 or 0,2,5-7 (default: 0)",
     )
     _add_design_options(create)
-    create.add_argument("--mode", choices=("sequential", "parallel"), default="sequential", help="%(default)s")
+    create.add_argument(
+        "--mode",
+        choices=("sequential", "parallel"),
+        default="sequential",
+        help="one run after the other, or as many at once as devices are free (default: %(default)s)",
+    )
     create.add_argument(
         "--preview", action="store_true", help="say what it would take and could show, and launch nothing"
     )

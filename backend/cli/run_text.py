@@ -8,6 +8,7 @@ from datetime import datetime
 
 from backend.cli.terminal import duration, say, say_table
 from backend.client import FINAL, Json
+from worker.contract.plan import MODE_WORDS
 from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
 from worker.evidence.sentences import number as in_words
@@ -74,7 +75,7 @@ def say_run(run: Json) -> None:
 
 
 def say_comparison(comparison: Json) -> None:
-    say(f"{comparison['id']}  {shown(comparison.get('name') or '')}  ({comparison['mode']})")
+    say(f"{comparison['id']}  {shown(comparison.get('name') or '')}  ({MODE_WORDS[comparison['mode']]})")
     say_table(
         ("SEED", "ARM", "RUN", "STATUS"),
         [(str(run["seed"]), str(run["arm"]), run.get("id", "-"), run["status"]) for run in _members(comparison)],
@@ -140,10 +141,20 @@ def _say_verdict(comparison: Json) -> None:
     if verdict and len(verdict["contrasts"]) > 1:
         say_table(CONTRAST_HEADINGS, [_contrast(contrast) for contrast in verdict["contrasts"]])
         say("")
-    told = [*verdict["sentences"], verdict["time_sentence"], *_warnings(verdict)] if verdict else []
+    told = [*verdict["sentences"], verdict["time_sentence"], *_images(verdict), *_warnings(verdict)] if verdict else []
     for line in [*told, comparison["headline"], verdict["reason"] if verdict else ""]:
         if line:
             say(shown(line))
+
+
+def _images(verdict: Json) -> list[str]:
+    """Image by image, where predictions are there; with the arm's name where there are several."""
+    contrasts = verdict["contrasts"]
+    return [
+        f"{contrast['arm']}: {sentence}" if len(contrasts) > 1 else sentence
+        for contrast in contrasts
+        for sentence in (contrast.get("images") or {}).get("sentences", ())
+    ]
 
 
 def _warnings(verdict: Json) -> list[str]:

@@ -11,10 +11,10 @@ from backend.compare.queries import ComparisonView
 from backend.runs.predictions import predictions_path
 from worker.contract.arms import ARM_TITLES
 from worker.evidence.image_verdict import ImageContrast, Network, compare_images
-from worker.evidence.predictions import Predictions, PredictionsUnreadable, read_predictions
+from worker.evidence.predictions import Optional, Predictions, PredictionsUnreadable, read_predictions
 
-#: Contrasts that are kept, a few kilobytes each.
-_KEPT = 256
+#: Comparisons that are kept, some tens of kilobytes each.
+_KEPT = 64
 
 
 class _Source(NamedTuple):
@@ -32,13 +32,12 @@ def with_images(view: ComparisonView, files: Path) -> ComparisonView:
     verdict = view.verdict
     if verdict is None:
         return view
-    sources = {arm.name: _sources(view, files, arm.name, verdict.seeds) for arm in view.arms}
+    arms = tuple((arm.name, _sources(view, files, arm.name, verdict.seeds)) for arm in view.arms)
+    compared = _compared(arms, view.plan.confidence)
     contrasts = []
     for contrast in verdict.contrasts:
-        arms = (sources[contrast.reference], sources[contrast.arm])
-        titles = (ARM_TITLES.get(contrast.arm, contrast.arm), ARM_TITLES.get(contrast.reference, contrast.reference))
-        images, left_out = _compared(*arms, view.plan.confidence, titles)
-        contrasts.append(contrast.model_copy(update={"images": images, "images_left_out": tuple(left_out)}))
+        images, left_out = compared[contrast.arm]
+        contrasts.append(contrast.model_copy(update={"images": images, "images_left_out": left_out}))
     return view.model_copy(update={"verdict": verdict.model_copy(update={"contrasts": contrasts})})
 
 
@@ -57,15 +56,25 @@ def _source(run_id: str, seed: int, files: Path) -> _Source:
 
 @lru_cache(maxsize=_KEPT)
 def _compared(
-    reference: tuple[_Source, ...], arm: tuple[_Source, ...], confidence: float, titles: tuple[str, str]
-) -> tuple[ImageContrast | None, list[str]]:
-    networks = ([Network(one.run, one.seed, _read(one)) for one in sources] for sources in (reference, arm))
-    return compare_images(*networks, confidence=confidence, titles=titles)
+    arms: tuple[tuple[str, tuple[_Source, ...]], ...], confidence: float
+) -> dict[str, tuple[ImageContrast | None, tuple[str, ...]]]:
+    """By arm, against the first of `arms`. Each file is read once."""
+    (reference, sources), *others = arms
+    first, found = _networks(sources, also=("names",)), {}
+    for arm, its_sources in others:
+        titles = (ARM_TITLES.get(arm, arm), ARM_TITLES.get(reference, reference))
+        images, left_out = compare_images(first, _networks(its_sources), confidence=confidence, titles=titles)
+        found[arm] = (images, tuple(left_out))
+    return found
 
 
-def _read(source: _Source) -> Predictions | None:
+def _networks(sources: Sequence[_Source], *, also: Sequence[Optional] = ()) -> list[Network]:
+    return [Network(one.run, one.seed, _read(one, also)) for one in sources]
+
+
+def _read(source: _Source, also: Sequence[Optional]) -> Predictions | None:
     """None for a file that is away or not whole, as for one that was not kept."""
     try:
-        return None if source.path is None else read_predictions(source.path, also=("names",))
+        return None if source.path is None else read_predictions(source.path, also=also)
     except (OSError, PredictionsUnreadable):
         return None

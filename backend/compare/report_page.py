@@ -12,6 +12,7 @@ from backend.compare.report_words import epochs, moment, number, percent, share,
 from worker.contract import names
 from worker.contract.arms import is_usual
 from worker.contract.config import RunConfig
+from worker.contract.plan import MODE_WORDS
 from worker.evidence.sentences import step_text
 from worker.report.chart import Curve, chart
 from worker.report.images import images_section
@@ -51,7 +52,7 @@ def _header(report: Report) -> Markup:
     first, *others = _arms(report)
     against = ", ".join(_arm(arm) for arm in others)
     arms = f"{_arm(first)} against {_within(against)}" if is_usual(comparison.arms) else f"{against} against {first}"
-    what = f"{arms}, {len(comparison.runs)} runs, {comparison.mode}"
+    what = f"{arms}, {len(comparison.runs)} runs, {MODE_WORDS[comparison.mode]}"
     when = f"launched {moment(comparison.created_at)}, reported {moment(report.made_at)}"
     notes = [_note(warning) for warning in comparison.warnings]
     if comparison.deleted:

@@ -1,5 +1,8 @@
 export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
 
+/** How it is said that the runs of a comparison wait for each other. */
+export const MODES = { sequential: "one after the other", parallel: "in parallel" };
+
 /** The share of a run that is done, from 0 to 1. */
 export function done({ progress, status }) {
   if (status === "completed") return 1;

@@ -251,7 +251,7 @@ class TestArms:
 
     def test_every_arm_has_its_name_and_colour(self, house: House) -> None:
         page = report(house, self.ended(house))
-        assert "pL 0.8, Wider <i> against baseline, 9 runs, parallel" in page.text
+        assert "pL 0.8, Wider <i> against baseline, 9 runs, in parallel" in page.text
         paths = [attributes["class"] for tag, attributes in page.elements if tag == "path"]
         assert set(paths) == {"arm-0", "arm-1", "arm-2"}
         marks = [

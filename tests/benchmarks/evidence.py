@@ -2,12 +2,15 @@
 
 Differences are drawn from a normal distribution of standard deviation 1. A fixed plan is judged once; a sequential one
 is watched after every seed and ends with its first decision. The rules are those of `worker.evidence`, whole verdicts
-of some studies are compared with what is computed here for all of them at once.
+of some studies are compared with what is computed here for all of them at once. At the end stands how long the verdict
+over many runs takes, with what they guess of each of 50,000 images read from their files.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +18,14 @@ import numpy as np
 
 from tests.benchmarks.report import machine_line, table, write_json
 from worker.contract.plan import Question, Rule, Stopping
-from worker.evidence import anytime, planning
+from worker.evidence import anytime, images, planning
 from worker.evidence.conclusion import Conclusion
+from worker.evidence.image_verdict import Network, compare_images
+from worker.evidence.pairs import CompletedRun
+from worker.evidence.predictions import Predictions, read_predictions
 from worker.evidence.study import Result, Study
 from worker.evidence.study_verdict import decide
+from worker.evidence.verdict import Design, verdict_of
 
 ALPHA = 0.05
 MOST = 30
@@ -26,6 +33,7 @@ FIXED = (2, 3, 5, 10, 20)
 EFFECTS = (0.0, 0.5, 1.0, 2.0)
 MARGIN = 0.5
 CHECKED = 200
+ARMS, SEEDS, IMAGES = 8, 5, 50_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,6 +63,8 @@ def measure(studies: int) -> dict[str, Table]:
         "Sequential plans, watched after every seed": _sequential(generator, studies),
         f"Non-inferiority with a margin of {MARGIN:g} standard deviations": _non_inferiority(generator, studies),
         "How wide the prior on the effect is": _priors(generator, studies),
+        "Arms alike over seeds and images: 400 images, networks right or wrong at random": _images(generator, studies),
+        f"The verdict of {ARMS} arms over {SEEDS} seeds, {IMAGES:,} images": _time_of_many(generator),
     }
 
 
@@ -121,6 +131,62 @@ def _priors(generator: np.random.Generator, studies: int) -> Table:
             row += [_percent(ended <= MOST), f"{np.mean(np.minimum(ended, MOST)):.1f}"]
         rows.append(row)
     return ["prior (sd)", *(h for e in (0.5, 1, 2) for h in (f"effect {e}: decided, %", "mean seeds"))], rows
+
+
+def _images(generator: np.random.Generator, studies: int) -> Table:
+    """Seeds and images are both drawn anew, each network with a level of its own."""
+    rows: list[list[object]] = []
+    for seeds in (2, 5, 10):
+        covered, named, count = 0, 0, min(studies, 2000)
+        for _ in range(count):
+            difficulty = 0.1 + 0.8 * generator.random(400)
+            advantage = generator.choice([-0.1, 0.1], 400)
+            arms = [
+                generator.random((seeds, 400)) < difficulty + gain + generator.normal(0, 0.02, (seeds, 1))
+                for gain in (0.0, advantage)
+            ]
+            bounds = images.seeds_and_images_interval(arms[0], arms[1], 1 - ALPHA)
+            found = images.consistent_images(arms[0], arms[1])
+            covered += bounds is not None and bounds[0] <= 0 <= bounds[1]
+            named += bool((found.won | found.lost).any())
+        rows.append([seeds, f"{100 * covered / count:.1f}", f"{100 * named / count:.1f}"])
+    return ["seeds", "interval covers 0, %", "an image is named, %"], rows
+
+
+def _time_of_many(generator: np.random.Generator) -> Table:
+    runs = [
+        CompletedRun(run=f"r{arm}-{seed}", seed=seed, arm=f"arm {arm}", last_top1=76 + float(generator.normal(0, 0.2)))
+        for arm in range(ARMS)
+        for seed in range(SEEDS)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        for run in runs:
+            (Path(folder) / run.run).write_bytes(_predictions(generator).packed())
+        begun = time.perf_counter()
+        verdict = verdict_of(runs, Design(arms=tuple(f"arm {arm}" for arm in range(ARMS))))
+        networks = [Network(run.run, run.seed, read_predictions(Path(folder) / run.run)) for run in runs]
+        read = time.perf_counter()
+        for arm in range(1, ARMS):
+            compare_images(
+                networks[:SEEDS],
+                networks[arm * SEEDS : (arm + 1) * SEEDS],
+                confidence=1 - ALPHA,
+                titles=("arm", "reference"),
+            )
+        ended = time.perf_counter()
+    assert len(verdict.contrasts) == ARMS - 1
+    size = len(_predictions(generator).packed()) / 1e6
+    row = [f"{read - begun:.2f}", f"{ended - read:.2f}", f"{ended - begun:.2f}", f"{size:.2f}"]
+    return ["numbers and files, s", "image by image, s", "all, s", "a file, MB"], [list[object](row)]
+
+
+def _predictions(generator: np.random.Generator) -> Predictions:
+    """Of an ImageNet, three quarters of it right."""
+    labels = np.arange(IMAGES) // (IMAGES // 1000)
+    guesses = generator.integers(0, 1000, (IMAGES, 5))
+    right = generator.random(IMAGES) < 0.75
+    guesses[right, 0] = labels[right]
+    return Predictions(guesses=guesses, labels=labels, classes=tuple(f"n{i:08d}" for i in range(1000)), images="these")
 
 
 def agree_with_verdicts(generator: np.random.Generator, studies: int) -> None:

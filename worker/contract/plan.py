@@ -28,6 +28,10 @@ class Stopping(StrEnum):
     SEQUENTIAL = "sequential"
 
 
+#: How it is said that runs wait for each other, a comparison's mode, beside plans that are sequential.
+MODE_WORDS = {"sequential": "one after the other", "parallel": "in parallel"}
+
+
 class Rule(BaseModel):
     """How a question is decided. `margin` belongs to non-inferiority alone, in the unit of what is compared.
 

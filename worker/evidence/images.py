@@ -58,9 +58,10 @@ def pair_of_networks(reference: Bools, arm: Bools, confidence: float) -> PairOfN
 def seeds_and_images_interval(reference: Bools, arm: Bools, confidence: float) -> tuple[float, float] | None:
     """Of the mean difference in points, for other seeds and other images of the same kind; None for a single seed.
 
-    Seeds and images are resampled together (Owen: The pigeonhole bootstrap. Ann. Appl. Stat. 1 (2007), 386-411). Of a
-    mean the variance over infinitely many resamples is known, so none is drawn; the part of the seeds is divided by
-    n - 1 and Student's quantile taken, for seeds are few. It overstates the variance rather than understating it.
+    The variance is what resampling seeds and images together estimates, without what that counts up to three times
+    (Owen: The pigeonhole bootstrap. Ann. Appl. Stat. 1 (2007), 386-411, equation 8): with a random effect of each seed,
+    of each image and of both, the mean over the table varies by that of the seeds' means over the seeds, and by that of
+    what an image has in common over all seeds, over the images. Student's quantile is taken, for seeds are few.
     """
     seeds = len(reference)
     if seeds < 2:
@@ -70,11 +71,10 @@ def seeds_and_images_interval(reference: Bools, arm: Bools, confidence: float) -
 
     differences = arm.astype(np.float64) - reference
     means = differences.mean(1)
-    covariance = np.atleast_2d(np.cov(differences, bias=True))
-    whole, own = float(covariance.sum()), float(np.trace(covariance))
-    of_images = (whole + own - whole / seeds) / seeds**2 / differences.shape[1]
-    error = math.sqrt(float(means.var(ddof=1)) / seeds + of_images)
-    half = float(stdtrit(seeds - 1, (1 + confidence) / 2)) * error
+    covariance = np.cov(differences)
+    in_common = (float(covariance.sum()) - float(np.trace(covariance))) / (seeds * (seeds - 1))
+    variance = float(means.var(ddof=1)) / seeds + max(0.0, in_common) / differences.shape[1]
+    half = float(stdtrit(seeds - 1, (1 + confidence) / 2)) * math.sqrt(variance)
     return 100 * (float(means.mean()) - half), 100 * (float(means.mean()) + half)
 
 

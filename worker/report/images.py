@@ -13,7 +13,7 @@ from worker.report.page import ARM_TITLES, bullets, table
 
 _METHOD = (
     "An image is right where the likeliest class is the true one. Per seed: McNemar's exact test, and the interval of "
-    "Bonett and Price. Over seeds: seeds and images resampled together (Owen 2007). Single images: Fisher's exact "
+    "Bonett and Price. Over seeds: random effects of seeds and of images (Owen 2007). Single images: Fisher's exact "
     "test; classes: the t-test over seeds; both with Benjamini and Hochberg's correction at 5 %."
 )
 

@@ -3,6 +3,7 @@ import { ago } from "../format.js";
 import { element, fill, fragment, html, refs } from "../html.js";
 import { paths } from "../router.js";
 import { pairLabel } from "../run-names.js";
+import { MODES } from "../run-words.js";
 import { statusChip } from "./status-chip.js";
 
 const SHOWN_RUNS = 6;
@@ -18,7 +19,7 @@ function countOf({ runs, deleted }) {
 const card = (comparison) => html`
   <li class="panel comparison-card" data-testid="comparison-card"><h3><a
     href="${paths.comparison(comparison.id)}">${comparison.name}</a></h3>
-    <p class="hint">${countOf(comparison)} · ${comparison.mode} · ${ago(comparison.created_at)}</p>
+    <p class="hint">${countOf(comparison)} · ${MODES[comparison.mode]} · ${ago(comparison.created_at)}</p>
     <ul>${comparison.runs.slice(0, SHOWN_RUNS).map(member)}</ul></li>`;
 
 const list = () => html`

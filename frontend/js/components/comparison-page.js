@@ -4,6 +4,7 @@ import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { paths } from "../router.js";
+import { MODES } from "../run-words.js";
 import { pairLabel } from "../run-names.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
@@ -34,7 +35,7 @@ const page = (comparison) => html`
     <div class="page__head">
       <div><h1 data-testid="comparison-name">${comparison.name}</h1>
         <p class="page__sub">${designOf(comparison)} ·
-        ${comparison.mode} · <time datetime="${comparison.created_at}"
+        ${MODES[comparison.mode]} · <time datetime="${comparison.created_at}"
           title="${localTime(comparison.created_at)}">${ago(comparison.created_at)}</time></p></div>
       <div class="button-row"><div class="button-row" data-ref="actions">${BUTTONS.map(
         ([action, label]) => html`<button type="button" class="button"
