@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from worker.engine.compare.outcome import RunResult
+from worker.evidence.columns import aligned
 from worker.evidence.sentences import step_text
 
 HEADINGS = (
@@ -43,14 +44,7 @@ def cells(run: RunResult) -> tuple[str, ...]:
 
 def table(results: Sequence[RunResult]) -> str:
     rows = [HEADINGS, *(cells(result) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column < 3 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return "\n".join(aligned(rows, left=3))
 
 
 def as_csv(results: Sequence[RunResult]) -> str:
