@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticCustomError
 
+from backend.cli import comparisons
 from worker.contract.arms import USUAL_ARMS, ArmSpec
 from worker.contract.config import RunConfig
 from worker.contract.design import DesignRefused, arm_configs, check_design, next_seed, reason_to_end
@@ -15,6 +16,7 @@ from worker.contract.design_options import add_design_options, asked_arms, asked
 from worker.contract.plan import Plan, Stopping
 from worker.contract.seeds import LARGEST_SEED
 from worker.contract.templates import TEMPLATES
+from worker.engine.verbs import compare
 
 SEQUENTIAL = Plan(stopping=Stopping.SEQUENTIAL, max_seeds=3)
 
@@ -23,6 +25,31 @@ def typed(*options: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_design_options(parser)
     return parser.parse_args(options)
+
+
+def test_both_command_lines_have_the_same_options_for_a_design() -> None:
+    shared = argparse.ArgumentParser()
+    add_design_options(shared)
+    wanted = _told(shared, set(vars(shared.parse_args([]))))
+    service, engine = argparse.ArgumentParser(), argparse.ArgumentParser()
+    comparisons.add_arguments(service)
+    compare.add(engine.add_subparsers())
+    for parser, verb in ((service, "create"), (engine, "compare")):
+        assert _told(_verb(parser, verb), set(wanted)) == wanted
+
+
+def _verb(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:
+    (verbs,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    found: argparse.ArgumentParser = verbs.choices[name]
+    return found
+
+
+def _told(parser: argparse.ArgumentParser, names: set[str]) -> dict[str, Any]:
+    return {
+        one.dest: (one.option_strings, one.metavar, one.choices, one.help)
+        for one in parser._actions
+        if one.dest in names
+    }
 
 
 def test_arms_are_named_or_varied_on_a_command_line() -> None:
