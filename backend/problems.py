@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -197,10 +197,5 @@ def refusals(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         told = f"there is no field {loc[-1]!r} here; GET /api/v1/openapi.json has those there are"
         message = told if unknown else item["msg"]
         told_as = {"loc": tuple(loc), "msg": message, "type": "setting" if unknown else item["type"]}
-        named.append({**item, **told_as, "ctx": _of_the_plan(loc, item.get("ctx") or {})})
+        named.append({**item, **told_as})
     return sentences_by_field(named)
-
-
-def _of_the_plan(loc: Sequence[str], context: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A plan that does not fit together says which of its fields it is about."""
-    return {**context, "field": f"plan.{context['field']}"} if loc[:1] == ["plan"] and "field" in context else context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,8 @@ from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import say, say_json, say_table
 from backend.client import Client
 from backend.process.errors import CommandError
+from worker.contract.design_options import add_design_options, asked_arms, asked_plan, set_by_itself
 from worker.contract.options import seeds_option
-from worker.contract.plan import Question, Stopping
-from worker.contract.templates import TEMPLATES, varied
-
-#: What makes the arms and seeds is not for the configuration to say.
-_SET_BY_ITSELF = {"seed": "name the seeds with --seeds", "sd": "each seed gets a run without and one with it"}
-_PLAN = ("question", "margin", "stopping", "max_seeds", "confidence", "metric")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEEDS",
         help="such as 0-4 or 0,2,5-7 (default: 0)",
     )
-    _add_design_options(create)
+    add_design_options(create)
     create.add_argument(
         "--mode",
         choices=("sequential", "parallel"),
@@ -69,74 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
         return int(arguments.carry_out(client, arguments))
 
 
-def _add_design_options(create: argparse.ArgumentParser) -> None:
-    arms = create.add_mutually_exclusive_group()
-    names = [template.name for template in TEMPLATES]
-    arms.add_argument("--template", choices=names, metavar="NAME", help=f"arms to begin from: {', '.join(names)}")
-    arms.add_argument(
-        "--arm",
-        action="append",
-        type=_arm,
-        metavar="NAME[:SETTING=VALUE,...]",
-        help='an arm and what it changes, such as "pL 0.8:sd=1,pL=0.8"; say it again for each, the reference first',
-    )
-    arms.add_argument("--vary", type=_varied, metavar="SETTING=V1,V2,...", help="an arm for each value of one setting")
-    plan = create.add_argument_group("plan: what decides, settled before the first run")
-    plan.add_argument("--question", choices=[question.value for question in Question], help="(default: difference)")
-    plan.add_argument("--margin", metavar="M", help="of non_inferiority: the greatest loss that would be accepted")
-    plan.add_argument("--stopping", choices=[stopping.value for stopping in Stopping], help="(default: fixed)")
-    plan.add_argument("--max-seeds", dest="max_seeds", metavar="N", help="of a sequential plan (default: 30)")
-    plan.add_argument("--confidence", metavar="C", help="(default: 0.95)")
-    plan.add_argument("--metric", choices=("val/top1", "val/top5", "val/loss"), help="(default: val/top1)")
-
-
-def _arm(text: str) -> dict[str, Any]:
-    name, _, changes = text.partition(":")
-    settings = {}
-    for change in filter(None, changes.split(",")):
-        setting, equals, value = change.partition("=")
-        if not equals:
-            raise argparse.ArgumentTypeError(f"{change!r} of {text!r} has no value; write SETTING=VALUE")
-        if setting.strip() in settings:
-            raise argparse.ArgumentTypeError(f"{text!r} names {setting.strip()} twice; leave one out")
-        settings[setting.strip()] = _value(value)
-    return {"name": name, "settings": settings}
-
-
-def _varied(text: str) -> list[dict[str, Any]]:
-    setting, equals, values = text.partition("=")
-    if not equals or "," not in values:
-        raise argparse.ArgumentTypeError(f"{text!r} names no values; write SETTING=V1,V2 with two or more")
-    return [arm.model_dump() for arm in varied(setting.strip(), [_value(value) for value in values.split(",")])]
-
-
-def _value(text: str) -> Any:
-    """As the service's own JSON has it; what is neither number nor truth is a word. `none` takes a value away."""
-    text = text.strip()
-    if text.lower() == "none":
-        return None
-    try:
-        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except ValueError:
-        return text
-
-
-def _chosen_arms(arguments: argparse.Namespace) -> list[dict[str, Any]] | None:
-    found: list[dict[str, Any]] | None = arguments.arm or arguments.vary
-    return found
-
-
 def _create(client: Client, arguments: argparse.Namespace) -> int:
-    arms = _chosen_arms(arguments)
-    for option, instead in _SET_BY_ITSELF.items():
-        # Of arms of one's own stochastic depth may be what they share.
-        if hasattr(arguments, option) and (option == "seed" or not arms):
-            raise CommandError(f"--{option} is set by the comparison itself; {instead}.")
+    arms = asked_arms(arguments)
+    # Of arms of one's own stochastic depth may be what they share.
+    if (refusal := set_by_itself(arguments, ["seed"] if arms else ["seed", "sd"])) is not None:
+        raise CommandError(refusal)
     design: dict[str, Any] = {
         "seeds": arguments.seeds,
         "arms": arms,
         "template": arguments.template,
-        "plan": {name: value for name in _PLAN if (value := getattr(arguments, name)) is not None},
+        "plan": asked_plan(arguments),
     }
     config = chosen_config(client, arguments)
     if arguments.preview:

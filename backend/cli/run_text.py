@@ -13,23 +13,13 @@ from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
 from worker.evidence.sentences import number as in_words
 from worker.evidence.sentences import step_text
-from worker.evidence.study_words import p_text
+from worker.evidence.verdict import Verdict
+from worker.evidence.verdict_text import CONTRAST_HEADINGS, contrast_row, verdict_lines
 
 #: The latest figures that a line of progress shows, with their heading.
 _SHOWN = {"train/loss": "loss", "val/top1": "top-1", "images_per_second": "images/s"}
 PAIR_HEADINGS = (
     *("SEED", "BASELINE TOP-1", "SD TOP-1", "DIFFERENCE", "BASELINE STEP", "SD STEP", "STEP RATIO", "COMPUTE RATIO"),
-)
-
-CONTRAST_HEADINGS = (
-    "ARM - REFERENCE",
-    "SEEDS",
-    "DIFFERENCE",
-    "INTERVAL",
-    "P",
-    "CONCLUSION",
-    "STEP RATIO",
-    "COMPUTE RATIO",
 )
 
 
@@ -133,45 +123,19 @@ def _members(comparison: Json) -> list[Json]:
 
 def _say_verdict(comparison: Json) -> None:
     """As the service words it."""
-    verdict = comparison.get("verdict")
     say("")
-    if verdict and verdict["pairs"]:
-        say_table(PAIR_HEADINGS, [_pair(pair) for pair in verdict["pairs"]])
+    if not comparison.get("verdict"):
+        say(shown(comparison["headline"]))
+        return
+    verdict = Verdict.model_validate(comparison["verdict"])
+    if verdict.pairs:
+        say_table(PAIR_HEADINGS, [_pair(pair) for pair in comparison["verdict"]["pairs"]])
         say("")
-    if verdict and len(verdict["contrasts"]) > 1:
-        say_table(CONTRAST_HEADINGS, [_contrast(contrast) for contrast in verdict["contrasts"]])
+    if len(verdict.contrasts) > 1:
+        say_table([title.upper() for title in CONTRAST_HEADINGS], [contrast_row(one) for one in verdict.contrasts])
         say("")
-    told = [*verdict["sentences"], verdict["time_sentence"], *_images(verdict), *_warnings(verdict)] if verdict else []
-    for line in [*told, comparison["headline"], verdict["reason"] if verdict else ""]:
-        if line:
-            say(shown(line))
-
-
-def _images(verdict: Json) -> list[str]:
-    """Image by image, where predictions are there; with the arm's name where there are several."""
-    contrasts = verdict["contrasts"]
-    return [
-        f"{contrast['arm']}: {sentence}" if len(contrasts) > 1 else sentence
-        for contrast in contrasts
-        for sentence in (contrast.get("images") or {}).get("sentences", ())
-    ]
-
-
-def _warnings(verdict: Json) -> list[str]:
-    return [f"warning: {warning}" for warning in verdict["warnings"]]
-
-
-def _contrast(contrast: Json) -> tuple[str, ...]:
-    ratios = ((contrast["speed"].get(name) or {}).get("mean") for name in ("time_ratio", "compute_ratio"))
-    return (
-        f"{contrast['arm']} - {contrast['reference']}",
-        str(contrast["n"]),
-        contrast["mean_text"],
-        contrast["interval_text"],
-        "" if contrast.get("p_adjusted") is None else p_text(contrast["p_adjusted"]),
-        contrast["conclusion"],
-        *(number(ratio) for ratio in ratios),
-    )
+    for line in verdict_lines(verdict):
+        say(shown(line))
 
 
 def _pair(pair: Json) -> tuple[str, ...]:

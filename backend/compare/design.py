@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, model_validator
 
 from backend.db.tables import Comparison
 from backend.errors import BadInput
 from backend.runs.inputs import Body, Name, Notes, Seeds, Tags
 from worker.contract.arms import USUAL_ARMS, Arms, ArmSpec
 from worker.contract.config import RunConfig
-from worker.contract.errors import field_errors
+from worker.contract.design import DesignRefused, arm_configs, check_design
 from worker.contract.plan import Plan, Stopping
-from worker.contract.seeds import LARGEST_SEED
 from worker.contract.templates import TEMPLATES
 
 
@@ -65,39 +64,24 @@ class NewComparison(Body):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.template is not None and self.arms is not None:
-            raise _refusal("template", "template names arms, and arms are given too; leave one of them out")
-        known = [one.name for one in TEMPLATES]
-        if self.template is not None and self.template not in known:
-            raise _refusal("template", f"unknown template {self.template[:40]!r}; choose from {', '.join(known)}")
-        most = self.plan.most_seeds
-        if most is not None and len(self.seeds) > most:
-            raise _refusal("seeds", f"{len(self.seeds)} seeds exceed the plan's max_seeds of {most}; name fewer")
+        check_design(arms=self.arms, template=self.template, seeds=self.seeds, plan=self.plan)
         return self
 
     @property
-    def chosen_arms(self) -> tuple[ArmSpec, ...]:
-        if self.template is not None:
-            return next(one.arms for one in TEMPLATES if one.name == self.template)
-        return tuple(self.arms) if self.arms is not None else USUAL_ARMS
+    def chosen_arms(self) -> Sequence[ArmSpec]:
+        return check_design(arms=self.arms, template=self.template, seeds=self.seeds, plan=self.plan)
 
     @property
     def is_watched(self) -> bool:
         return self.plan.stopping is Stopping.SEQUENTIAL
 
 
-def arm_config(arm: ArmSpec, index: int, base: RunConfig, *, seed: int) -> RunConfig:
-    """Raises BadInput that names the arm where its settings do not fit together."""
+def trained_configs(arms: Sequence[ArmSpec], base: RunConfig, *, seed: int) -> list[RunConfig]:
+    """Of each arm. Raises BadInput that names the arm where its settings do not fit together."""
     try:
-        return arm.config(base, seed=seed)
-    except ValidationError as error:
-        found = {
-            f"arms.{index}.settings.{field}" if field else f"arms.{index}": [
-                f"arm {arm.name!r}: {text}" for text in texts
-            ]
-            for field, texts in field_errors(error).items()
-        }
-        raise BadInput(found) from error
+        return arm_configs(arms, base, seed=seed)
+    except DesignRefused as refusal:
+        raise BadInput(refusal.errors) from refusal
 
 
 def arms_of(comparison: Comparison) -> tuple[ArmSpec, ...]:
@@ -108,13 +92,3 @@ def arms_of(comparison: Comparison) -> tuple[ArmSpec, ...]:
 
 def plan_of(comparison: Comparison) -> Plan:
     return Plan() if comparison.plan is None else Plan.model_validate(comparison.plan)
-
-
-def next_seed(seeds: list[int]) -> int | None:
-    """None after the largest that there is."""
-    found = max(seeds) + 1
-    return found if found <= LARGEST_SEED else None
-
-
-def _refusal(field: str, sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{sentence}", {"sentence": sentence, "field": field})

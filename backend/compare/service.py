@@ -7,16 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from backend.compare.design import Mode, NewComparison, arm_config, arms_of
+from backend.compare.design import Mode, NewComparison, arms_of, trained_configs
 from backend.db.changes import note_change
 from backend.db.tables import Comparison, Run
-from backend.errors import BadInput
 from backend.runs.configs import check_config
 from backend.runs.creation import NewRow, insert_run, new_id, valid_config
 from backend.runs.inputs import MAX_NAME
 from worker.contract.arms import BASELINE, SD, ArmSpec, is_usual
 from worker.contract.config import RunConfig
-from worker.contract.fitting import trained_settings
 
 _ARM_TITLES = {BASELINE: "baseline", SD: "stochastic depth"}
 #: The one setting in which the usual arms differ, and what is said of any others.
@@ -51,9 +49,7 @@ def launch_comparison(session: Session, new: NewComparison) -> Comparison:
 def planned_arms(new: NewComparison) -> tuple[Sequence[ArmSpec], list[RunConfig]]:
     """The arms with what each trains of the first seed. Raises BadInput where an arm does not fit together."""
     arms = new.chosen_arms
-    configs = [arm_config(arm, index, new.config, seed=new.seeds[0]) for index, arm in enumerate(arms)]
-    _refuse_twins(arms, configs)
-    return arms, configs
+    return arms, trained_configs(arms, new.config, seed=new.seeds[0])
 
 
 def launch_seeds(
@@ -68,12 +64,12 @@ def launch_seeds(
     """A run of each arm for each of them. Raises BadInput where settings of an older version are not valid any more."""
     base = valid_config(comparison.config or {})
     made: list[Run] = []
-    for index, (seed, (place, arm)) in enumerate(
-        (seed, placed) for seed in seeds for placed in enumerate(arms_of(comparison))
-    ):
+    arms = arms_of(comparison)
+    planned = [(seed, *one) for seed in seeds for one in zip(arms, trained_configs(arms, base, seed=seed), strict=True)]
+    for index, (seed, arm, config) in enumerate(planned):
         is_after = made and comparison.mode == Mode.SEQUENTIAL
         row = NewRow(
-            config=arm_config(arm, place, base, seed=seed),
+            config=config,
             name=_run_name(comparison.name, seed=seed, arm=arm.name),
             tags=list(tags),
             notes=notes,
@@ -89,19 +85,6 @@ def launch_seeds(
 
 def default_name(config: RunConfig) -> str:
     return f"{config.dataset.value} ResNet-{int(config.depth)}"
-
-
-def _refuse_twins(arms: Sequence[ArmSpec], configs: Sequence[RunConfig]) -> None:
-    """Arms that train the same show nothing but how often a test errs."""
-    trained = [trained_settings(config) for config in configs]
-    for index, settings in enumerate(trained):
-        first = trained.index(settings)
-        if first < index:
-            why = (
-                "" if configs[first] == configs[index] else ": what they change does nothing while sd is off or pL is 1"
-            )
-            names = f"arms {arms[first].name!r} and {arms[index].name!r}"
-            raise BadInput({f"arms.{index}": [f"{names} train the same{why}; change one of them"]})
 
 
 def _run_name(name: str, *, seed: int, arm: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.compare.design import next_seed, plan_of
+from backend.compare.design import plan_of
 from backend.compare.service import launch_seeds
 from backend.compare.verdict import verdict_on
 from backend.db.changes import note_change
@@ -17,6 +17,7 @@ from backend.db.clock import service_now
 from backend.db.tables import Comparison, Run
 from backend.errors import BadInput
 from backend.runs.results import results_of
+from worker.contract.design import next_seed, reason_to_end
 from worker.contract.status import RunStatus
 from worker.evidence.estimates import ScipyMissing
 
@@ -41,8 +42,6 @@ def go_on(session: Session) -> list[str]:
 def _step(session: Session, comparison: Comparison, runs: Sequence[Run]) -> Sequence[Run]:
     reason = _reason_to_end(session, comparison, runs)
     seed = next_seed([*(comparison.seeds or [0]), *(run.config["seed"] for run in runs)])
-    if reason is None and seed is None:
-        reason = "There is no greater seed."
     made: Sequence[Run] = ()
     last = runs[-1] if runs else None
     if reason is None and seed is not None and last is not None:
@@ -69,9 +68,4 @@ def _reason_to_end(session: Session, comparison: Comparison, runs: Sequence[Run]
     except (ScipyMissing, ValidationError) as error:
         # Of one comparison; the others and the controller go on.
         return f"It cannot be judged: {error}"
-    if is_decided:
-        return "The plan is decided."
-    most = plan_of(comparison).most_seeds
-    if most is not None and len(seeds) >= most:
-        return f"All {most} seeds of the plan have ended."
-    return None
+    return reason_to_end(plan_of(comparison), seeds, is_decided=is_decided)

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -147,6 +148,20 @@ def test_ctrl_c_pauses_every_run_with_a_checkpoint(tmp_path: Path, undisturbed: 
     assert {run["status"] for run in json.loads((tmp_path / "comparison.json").read_text())["runs"]} >= {"not begun"}
     assert main(options(tmp_path, mode=mode)) == 0
     assert table(tmp_path) == table(undisturbed)
+
+
+def test_a_folder_of_the_first_version_goes_on_to_the_same_table(tmp_path: Path, undisturbed: Path) -> None:
+    """It had no other arms than a baseline and its twin, and no plan."""
+    out = tmp_path / "comparison"
+    shutil.copytree(undisturbed, out)
+    shutil.rmtree(out / "seed-7" / "sd")
+    record = json.loads((out / "comparison.json").read_text())
+    assert record["format"] == 1
+    first = ("format", "mode", "gpu_split", "seeds", "config", "placement", "runs", "verdict")
+    (out / "comparison.json").write_text(json.dumps({name: record[name] for name in first}))
+    assert main(options(out)) == 0
+    assert table(out) == table(undisturbed)
+    assert json.loads((out / "comparison.json").read_text())["planned"] == [4, 7]
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

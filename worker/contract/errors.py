@@ -6,7 +6,7 @@ This is the one place where pydantic's errors become sentences. Its own texts sp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -37,10 +37,16 @@ def sentences_by_field(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str
             found.setdefault(field, []).append(sentence)
         if "complaints" in context:
             continue
-        named = context.get("field")
-        field = str(named) if named else ".".join(str(part) for part in item["loc"])
+        field = _field(item["loc"], context.get("field"))
         found.setdefault(field, []).append(_sentence(field, item))
     return found
+
+
+def _field(loc: Sequence[object], named: object) -> str:
+    """A plan that does not fit together says which of its fields it is about."""
+    if not named:
+        return ".".join(str(part) for part in loc)
+    return f"plan.{named}" if loc[:1] == ("plan",) else str(named)
 
 
 def _sentence(field: str, item: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from worker.contract.plan import Question, Rule, Stopping
 from worker.contract.text import shown
+from worker.evidence.columns import aligned
 from worker.evidence.contrast import Interval
 from worker.evidence.sentences import number
 from worker.evidence.study_verdict import Contrast, StudyVerdict
@@ -18,7 +19,7 @@ def as_text(verdict: StudyVerdict, rule: Rule) -> str:
         lines.append(verdict.reason)
     if len(verdict.contrasts) > 1:
         lines += ["", *(_told(one, verdict) for one in verdict.contrasts)]
-    lines += ["", *_table(_rows(verdict, rule))]
+    lines += ["", *aligned(list(_rows(verdict, rule)), left=1)]
     if verdict.warnings:
         lines += ["", *(f"warning: {warning}" for warning in verdict.warnings)]
     # Names of arms come from a file.
@@ -60,15 +61,3 @@ def _interval(of: Interval, form: str) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return NOT_KNOWN if value is None else number(value, form)
-
-
-def _table(rows: Iterator[Sequence[str]]) -> list[str]:
-    table = list(rows)
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]

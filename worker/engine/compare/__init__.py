@@ -1,1 +1,1 @@
-"""A baseline and its twin with stochastic depth, for several seeds, trained as child processes and compared."""
+"""The arms of a comparison, for several seeds, trained as child processes and compared."""

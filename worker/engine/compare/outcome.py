@@ -38,6 +38,7 @@ def result_of(arm: Arm, end: End | None) -> RunResult:
         reason=end.reason if end else "",
         best_top1=max((float(row[Metric.VAL_TOP1]) for row in rows if row[Metric.VAL_TOP1]), default=None),
         last_top1=_number(last, Metric.VAL_TOP1),
+        last_top5=_number(last, Metric.VAL_TOP5),
         last_loss=_number(last, Metric.VAL_LOSS),
         seconds=summary.get("elapsed_seconds"),
     )
@@ -47,16 +48,15 @@ def results_of(arms: Sequence[Arm], ends: Mapping[str, End]) -> list[RunResult]:
     return [result_of(arm, ends.get(arm.key)) for arm in arms]
 
 
-def verdict_on(results: Sequence[RunResult]) -> Verdict:
-    """Raises ScipyMissing."""
+def verdict_on(results: Sequence[RunResult], design: Design | None = None) -> Verdict:
+    """Without a design, of a baseline and its twin over all seeds. Raises ScipyMissing."""
     completed = [result for result in results if result.status == COMPLETED]
     unfinished = [
         Unfinished(seed=result.seed, arm=result.arm, ending=_ENDINGS.get(result.status, Ending.PENDING))
         for result in results
         if result.status != COMPLETED
     ]
-    seeds = tuple(dict.fromkeys(result.seed for result in results))
-    return verdict_of(completed, Design(seeds=seeds), unfinished)
+    return verdict_of(completed, design, unfinished)
 
 
 def as_json(results: Sequence[RunResult], verdict: Verdict) -> dict[str, Any]:

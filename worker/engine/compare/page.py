@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.contract.arms import BASELINE, SD
+from worker.contract.config import RunConfig
 from worker.contract.names import Metric
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.outcome import RunResult
 from worker.engine.compare.words import HEADINGS, cells
 from worker.engine.measured import Row
 from worker.engine.sinks.history import read_history
-from worker.evidence.verdict import Verdict
+from worker.evidence.plan_words import plan_sentence
+from worker.evidence.verdict import Design, Verdict
 from worker.report.chart import Curve, chart
 from worker.report.markup import Markup, element
 from worker.report.page import bullets, charts, document, legend, table
@@ -43,35 +44,63 @@ CHARTS = (
 )
 
 
-def page(arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *, told: str) -> str:
-    """`told` says how the runs were placed."""
+def page(
+    arms: Sequence[Arm], results: Sequence[RunResult], verdict: Verdict, *, told: str, design: Design | None = None
+) -> str:
+    """`told` says how the runs were placed; without a design they are of a baseline and its twin."""
+    design = design or Design(seeds=tuple(dict.fromkeys(arm.seed for arm in arms)))
     histories = [(arm, read_history(arm.folder.history)) for arm in arms]
-    config = arms[0].config
-    title = f"ResNet-{int(config.depth)} on {config.dataset.value}: baseline and stochastic depth"
-    about = f"pL {config.pL:g}, mode {config.sd_mode}, {config.epochs} epochs, batch {config.batch}; {told}."
+    configs = [arm.config for arm in arms]
+    title = f"{_networks(configs)}: {_compared(design)}"
     return document(
         title,
         element("h2", "Verdict"),
-        *verdict_section(verdict, seeds=len({arm.seed for arm in arms})),
+        *verdict_section(verdict, seeds=len({arm.seed for arm in arms}), plan=design.plan),
+        element("p", plan_sentence(design.plan, seeds=len(design.seeds or ())), class_="muted"),
         element("h2", "Runs"),
         table("Runs", HEADINGS, [cells(result) for result in results]),
         bullets(f"seed {run.seed} {run.arm}: {run.reason}" for run in results if run.reason),
         element("h2", "Curves"),
-        legend((BASELINE, SD)),
-        charts(_figure(shown, histories) for shown in CHARTS),
+        legend(design.arms),
+        charts(_figure(shown, histories, design) for shown in CHARTS),
         *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
-        header=element("header", element("h1", title), element("p", about, class_="muted")),
+        header=element("header", element("h1", title), element("p", f"{_shared(configs)}{told}.", class_="muted")),
     )
 
 
-def _figure(shown: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]]) -> Markup:
+def _networks(configs: Sequence[RunConfig]) -> str:
+    """ "ResNet-50 and ResNet-101 on imagenet"."""
+    networks = dict.fromkeys(f"ResNet-{int(config.depth)}" for config in configs)
+    datasets = dict.fromkeys(config.dataset.value for config in configs)
+    return f"{' and '.join(networks)} on {' and '.join(datasets)}"
+
+
+def _compared(design: Design) -> str:
+    if design.is_usual:
+        return "baseline and stochastic depth"
+    reference, *others = design.arms
+    return f"{', '.join(others)} against {reference}"
+
+
+def _shared(configs: Sequence[RunConfig]) -> str:
+    """The settings that one looks for first, as far as they are the same in all arms."""
+    told = (
+        {f"pL {config.pL:g}" for config in configs},
+        {f"mode {config.sd_mode}" for config in configs},
+        {f"{config.epochs} epochs" for config in configs},
+        {f"batch {config.batch}" for config in configs},
+    )
+    same = [next(iter(values)) for values in told if len(values) == 1]
+    return f"{', '.join(same)}; " if same else ""
+
+
+def _figure(shown: _Chart, histories: Sequence[tuple[Arm, Sequence[Row]]], design: Design) -> Markup:
     curves = []
     for arm, rows in histories:
         told = [(float(row[shown.x]), float(row[shown.metric])) for row in rows if row[shown.metric]]
         points = thinned(told)
-        curves.append(
-            Curve(arm.title, (BASELINE, SD).index(arm.name), [x for x, _ in points], [value for _, value in points])
-        )
+        place = design.arms.index(arm.name)
+        curves.append(Curve(arm.title, place, [x for x, _ in points], [value for _, value in points]))
     return chart(shown.title, curves, x_title=shown.x_title, unit=shown.unit)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.contract.names import Metric
-from worker.engine.compare.arms import SD, Arm
+from worker.engine.compare.arms import Arm
 from worker.engine.sinks.history import COLUMNS
 
 #: Enough for some rows, however long the history has become.
@@ -71,7 +71,7 @@ def line(arm: Arm, *, wide: int) -> str:
         *_shown(standing.latest, Metric.VAL_TOP1, "val/top1 {:.2f} %"),
         *_shown(standing.latest, Metric.IMAGES_PER_SECOND, "{:.0f} images/s"),
     ]
-    if arm.name == SD and standing.compute is not None:
+    if arm.config.sd and standing.compute is not None:
         parts.append(f"{100 * (1 - standing.compute):.0f} % compute saved")
     return "  ".join([title, *parts])
 

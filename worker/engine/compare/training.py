@@ -19,7 +19,10 @@ POLL_SECONDS = 0.05
 
 
 class Training:
-    """`ended` is called whenever a run has; a signal pauses all, and who insists has them killed."""
+    """`ended` is called whenever a run has; a signal pauses all, and who insists has them killed.
+
+    `following` is asked for more runs when all have ended; it names none to end the training.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Training:
         *,
         screen: Screen,
         ended: Callable[[dict[str, End]], None],
+        following: Callable[[dict[str, End]], Sequence[Arm]],
     ) -> None:
         self.ends: dict[str, End] = {}
         self.received = Received()
@@ -36,13 +40,14 @@ class Training:
         self._running: list[RunningArm] = []
         self._screen = screen
         self._ended = ended
+        self._following = following
         self._wide = max(len(arm.title) for arm in arms)
         self._is_pausing = False
 
     def run(self) -> None:
         with self._listening():
             try:
-                while self._fill() or self._running:
+                while self._fill() or self._running or self._follow():
                     self._heed()
                     self._collect()
                     self._screen.show(lambda: [line(running.arm, wide=self._wide) for running in self._running])
@@ -61,6 +66,13 @@ class Training:
         while self._waiting and self._free and self.received.first is None and not self.is_refused:
             self._start(self._waiting.pop(0))
         return bool(self._waiting) and self.received.first is None and not self.is_refused
+
+    def _follow(self) -> bool:
+        """After all have ended; says whether there are more."""
+        if self.received.first is not None or self.is_refused:
+            return False
+        self._waiting += self._following(self.ends)
+        return bool(self._waiting)
 
     def _start(self, arm: Arm) -> None:
         if arm.folder.has_completed():

@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from statistics import fmean
 
+from worker.contract.arms import BASELINE, SD
 from worker.contract.config import RunConfig
 from worker.contract.fitting import SMALLEST_PART
-from worker.engine.compare.arms import BASELINE, NAMES, SD, twin
 from worker.engine.data.images import Dataset
 from worker.engine.estimate.probe import DoesNotFit, Probe, Sample
+from worker.engine.estimate.twins import NAMES, twin
 from worker.engine.execution import Execution
 from worker.engine.plan import Plan
 
@@ -45,7 +46,7 @@ class DeviceCost:
 
 def measure_device(config: RunConfig, dataset: Dataset, execution: Execution, *, seconds: float) -> DeviceCost:
     """Takes about `seconds`, and some more to begin. Raises DoesNotFit where not even two images do."""
-    probes = {name: Probe(twin(config, seed=config.seed, sd=name == SD), dataset, execution) for name in NAMES}
+    probes = {name: Probe(twin(config, name), dataset, execution) for name in NAMES}
     size = _fitting(probes[BASELINE], seconds)
     while True:
         for probe in probes.values():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worker.contract.arms import BASELINE, SD
 from worker.contract.config import RunConfig
-from worker.engine.compare.arms import BASELINE, NAMES, SD
 from worker.engine.data.images import Dataset
 from worker.engine.estimate.measuring import DeviceCost
 from worker.engine.estimate.memory import Peak
+from worker.engine.estimate.twins import NAMES
 from worker.engine.execution import Execution
 
 

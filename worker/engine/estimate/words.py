@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from worker.contract.arms import SD
 from worker.contract.config import RunConfig
-from worker.engine.compare.arms import NAMES, twin
 from worker.engine.data.images import Dataset
 from worker.engine.estimate.outlook import ArmEstimate, Estimate
+from worker.engine.estimate.twins import NAMES, twin
 from worker.engine.execution import Execution
 
 GIB = 2**30
@@ -41,7 +42,7 @@ def told(config: RunConfig, dataset: Dataset, estimate: Estimate, settled: Execu
         yield f"the loader delivers {estimate.loader_images_per_second:,.1f} images/s with {loader}{each}"
     if estimate.available_bytes is not None:
         yield f"there are {_gib(estimate.available_bytes)} of memory"
-    warnings = twin(config, seed=config.seed, sd=True).warnings()
+    warnings = twin(config, SD).warnings()
     yield from (f"note: {note}" for note in (*estimate.notes, *warnings))
 
 

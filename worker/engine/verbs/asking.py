@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from worker.contract.config import RunConfig
+from worker.contract.design import DesignRefused
 from worker.contract.errors import field_errors
 from worker.contract.options import given_settings, list_presets
 from worker.contract.presets import PRESETS
@@ -52,13 +53,19 @@ def refusing(verb: Verb) -> Verb:
         try:
             return verb(arguments)
         except ValidationError as error:
-            for field, sentences in field_errors(error).items():
-                print(f"{field}: {'; '.join(sentences)}", file=sys.stderr)
+            _complain(field_errors(error))
+        except DesignRefused as refusal:
+            _complain(refusal.errors)
         except FolderRefused as refusal:
             print(refusal, file=sys.stderr)
         return BAD_INPUT
 
     return answer
+
+
+def _complain(errors: Mapping[str, Sequence[str]]) -> None:
+    for field, sentences in errors.items():
+        print(f"{field}{': ' if field else ''}{'; '.join(sentences)}", file=sys.stderr)
 
 
 def preset_settings(name: str | None) -> dict[str, object]:

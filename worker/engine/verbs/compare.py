@@ -1,10 +1,11 @@
-"""`compare`: baselines and their twins with stochastic depth, for several seeds, in one results folder."""
+"""`compare`: arms beside each other over seeds, in one results folder."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from worker.contract.design_options import add_design_options
 from worker.contract.options import add_config_options, seeds_option
 from worker.engine.leaving import leaving_at_once
 from worker.engine.threads import wait_politely
@@ -14,11 +15,14 @@ from worker.engine.verbs.asking import add_preset_option, asked_config, refusing
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "compare",
-        help="train baseline and stochastic depth for each seed, and compare them",
-        description="Train a baseline and its twin with stochastic depth for each seed, and compare them: a table, "
-        "paired differences, report.html and comparison.csv. Ctrl-C leaves checkpoints; the same command goes on.",
+        help="train arms for each seed, such as baseline and stochastic depth, and compare them",
+        description="Train a run of each arm for each seed, and compare them: a baseline and its stochastic-depth "
+        "twin, the arms of a template, or arms of your own. They are alike in all else. The folder gets a table, the "
+        "verdict, report.html and comparison.csv. Ctrl-C leaves checkpoints; the same command goes on, and arms and "
+        "plan need not be typed again.",
         usage="%(prog)s [-h] --out FOLDER [--mode MODE]\n"
-        "    [--gpu_split] [--seeds 0-4] [--preset NAME] [--fresh]\n    [--SETTING VALUE ...]",
+        "    [--gpu_split] [--seeds 0-4] [--template NAME | --arm ... | --vary ...]\n"
+        "    [--PLAN VALUE ...] [--preset NAME] [--fresh] [--SETTING VALUE ...]",
         allow_abbrev=False,
     )
     parser.set_defaults(verb=_compare)
@@ -39,8 +43,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--seeds",
         type=seeds_option,
         metavar="SEEDS",
-        help="a pair is trained for each, such as 0-4 or 0,2,5-7 (default: the one seed of --seed)",
+        help="such as 0-4 or 0,2,5-7; a sequential plan begins with them (default: the one seed of --seed)",
     )
+    add_design_options(parser)
     add_preset_option(parser)
     parser.add_argument("--fresh", action="store_true", help="delete a comparison that the folder holds, begin anew")
     add_config_options(parser)
@@ -48,14 +53,14 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 @refusing
 def _compare(arguments: argparse.Namespace) -> int:
-    from worker.engine.compare.arms import arms_of
-    from worker.engine.compare.folder import ComparisonFolder, Design
+    from worker.engine.compare.asked import asked_design
+    from worker.engine.compare.folder import ComparisonFolder
 
     config = asked_config(arguments)
-    seeds = tuple(arguments.seeds or [config.seed])
-    design = Design(mode=arguments.mode, gpu_split=arguments.gpu_split, seeds=seeds, config=config)
-    arms_of(config, seeds=seeds, root=arguments.out)
-    ComparisonFolder(arguments.out).refuse_strangers()
+    folder = ComparisonFolder(arguments.out)
+    design = asked_design(arguments, config, None if arguments.fresh else folder.recorded())
+    design.runs(folder.root)
+    folder.refuse_strangers()
     wait_politely()
     with leaving_at_once():
         from worker.engine.compare.command import run
