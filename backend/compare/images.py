@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from backend.compare.queries import ComparisonView
 from backend.runs.predictions import predictions_path
-from worker.contract.arms import ARM_TITLES
-from worker.evidence.image_verdict import ImageContrast, Network, compare_images
-from worker.evidence.predictions import Optional, Predictions, PredictionsUnreadable, read_predictions
+from worker.evidence.image_verdict import Found, Network, compare_arms
+from worker.evidence.predictions import PredictionsUnreadable, read_predictions
 
 #: Comparisons that are kept, some tens of kilobytes each.
 _KEPT = 64
@@ -33,12 +33,7 @@ def with_images(view: ComparisonView, files: Path) -> ComparisonView:
     if verdict is None:
         return view
     arms = tuple((arm.name, _sources(view, files, arm.name, verdict.seeds)) for arm in view.arms)
-    compared = _compared(arms, view.plan.confidence)
-    contrasts = []
-    for contrast in verdict.contrasts:
-        images, left_out = compared[contrast.arm]
-        contrasts.append(contrast.model_copy(update={"images": images, "images_left_out": left_out}))
-    return view.model_copy(update={"verdict": verdict.model_copy(update={"contrasts": contrasts})})
+    return view.model_copy(update={"verdict": verdict.with_images(_compared(arms, view.plan.confidence))})
 
 
 def _sources(view: ComparisonView, files: Path, arm: str, seeds: Sequence[int]) -> tuple[_Source, ...]:
@@ -55,26 +50,15 @@ def _source(run_id: str, seed: int, files: Path) -> _Source:
 
 
 @lru_cache(maxsize=_KEPT)
-def _compared(
-    arms: tuple[tuple[str, tuple[_Source, ...]], ...], confidence: float
-) -> dict[str, tuple[ImageContrast | None, tuple[str, ...]]]:
-    """By arm, against the first of `arms`. Each file is read once."""
-    (reference, sources), *others = arms
-    first, found = _networks(sources, also=("names",)), {}
-    for arm, its_sources in others:
-        titles = (ARM_TITLES.get(arm, arm), ARM_TITLES.get(reference, reference))
-        images, left_out = compare_images(first, _networks(its_sources), confidence=confidence, titles=titles)
-        found[arm] = (images, tuple(left_out))
-    return found
+def _compared(arms: tuple[tuple[str, tuple[_Source, ...]], ...], confidence: float) -> Found:
+    """Each file is read once."""
+    return compare_arms([(arm, [_network(one) for one in sources]) for arm, sources in arms], confidence)
 
 
-def _networks(sources: Sequence[_Source], *, also: Sequence[Optional] = ()) -> list[Network]:
-    return [Network(one.run, one.seed, _read(one, also)) for one in sources]
-
-
-def _read(source: _Source, also: Sequence[Optional]) -> Predictions | None:
-    """None for a file that is away or not whole, as for one that was not kept."""
-    try:
-        return None if source.path is None else read_predictions(source.path, also=also)
-    except (OSError, PredictionsUnreadable):
-        return None
+def _network(source: _Source) -> Network:
+    """Without predictions where the file is away or not whole, as where none was kept."""
+    predictions = None
+    if source.path is not None:
+        with suppress(OSError, PredictionsUnreadable):
+            predictions = read_predictions(source.path, also=("names",))
+    return Network(source.run, source.seed, predictions)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.contract.arms import ARM_TITLES
 from worker.contract.text import shown
 from worker.evidence import image_words as words
 from worker.evidence.images import (
@@ -105,6 +106,21 @@ class ImageContrast(BaseModel):
     most_won: list[JudgedImage]
     most_lost: list[JudgedImage]
     sentences: list[str]
+
+
+#: By arm: what its images say, and of which seeds they cannot be compared.
+Found = Mapping[str, tuple[ImageContrast | None, tuple[str, ...]]]
+
+
+def compare_arms(arms: Sequence[tuple[str, Sequence[Network]]], confidence: float) -> Found:
+    """Each against the first of them."""
+    (reference, networks), *others = arms
+    found = {}
+    for arm, its_networks in others:
+        titles = (ARM_TITLES.get(arm, arm), ARM_TITLES.get(reference, reference))
+        images, left_out = compare_images(networks, its_networks, confidence=confidence, titles=titles)
+        found[arm] = (images, tuple(left_out))
+    return found
 
 
 def compare_images(

@@ -13,7 +13,7 @@ from worker.evidence import study_words
 from worker.evidence.circumstances import circumstances
 from worker.evidence.conclusion import Conclusion
 from worker.evidence.estimates import MeanEstimate
-from worker.evidence.image_verdict import ImageContrast
+from worker.evidence.image_verdict import Found, ImageContrast
 from worker.evidence.pairs import CompletedRun, Effects, Pair, effects_of, pairs_of
 from worker.evidence.study import Ending, Result, Study
 from worker.evidence.study_verdict import Contrast, decide
@@ -105,6 +105,13 @@ class Verdict(Effects):
     time_sentence: str
     sentences: list[str]
     tiles: list[words.Figure]
+
+    def with_images(self, found: Found) -> Verdict:
+        contrasts = [
+            one.model_copy(update={"images": found[one.arm][0], "images_left_out": found[one.arm][1]})
+            for one in self.contrasts
+        ]
+        return self.model_copy(update={"contrasts": contrasts})
 
 
 def verdict_of(

@@ -14,7 +14,7 @@ from worker.engine.atomic import write_text
 from worker.engine.compare.arms import Arm
 from worker.engine.compare.design import Design
 from worker.engine.compare.folder import ComparisonFolder
-from worker.engine.compare.outcome import as_json, results_of, verdict_on
+from worker.engine.compare.outcome import as_json, results_of, verdict_on, with_images
 from worker.engine.compare.page import page
 from worker.engine.compare.placement import Placement, PlacementRefused, place, uses_rocm, visible_gpus
 from worker.engine.compare.running import End
@@ -138,7 +138,7 @@ class _Comparison:
     def _report(self, ends: dict[str, End]) -> None:
         self._write(ends)
         results, judged, told = results_of(self._arms, ends), self._design.judged, self._placement.told
-        verdict = verdict_on(results, judged)
+        verdict = with_images(verdict_on(results, judged), self._arms, judged)
         write_text(self._folder.table, as_csv(results))
         write_text(self._folder.report, page(self._arms, results, verdict, told=told, design=judged))
         ended = [self._ended_reason] if self._ended_reason is not None else []

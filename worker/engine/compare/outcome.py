@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from worker.contract.names import Metric
@@ -11,7 +12,9 @@ from worker.engine.compare.running import End
 from worker.engine.compare.standing import read_summary
 from worker.engine.measured import Row, figures_of
 from worker.engine.sinks.history import VALIDATION, read_history
+from worker.evidence.image_verdict import Network, compare_arms
 from worker.evidence.pairs import CompletedRun
+from worker.evidence.predictions import PredictionsUnreadable, read_predictions
 from worker.evidence.study import Ending
 from worker.evidence.verdict import Design, Unfinished, Verdict, verdict_of
 
@@ -57,6 +60,22 @@ def verdict_on(results: Sequence[RunResult], design: Design | None = None) -> Ve
         if result.status != COMPLETED
     ]
     return verdict_of(completed, design, unfinished)
+
+
+def with_images(verdict: Verdict, arms: Sequence[Arm], design: Design) -> Verdict:
+    """Image by image, of the seeds that count, by what their runs guess."""
+    networks = [
+        (name, [_network(arm) for arm in arms if arm.name == name and arm.seed in verdict.seeds])
+        for name in design.arms
+    ]
+    return verdict.with_images(compare_arms(networks, design.plan.confidence))
+
+
+def _network(arm: Arm) -> Network:
+    predictions = None
+    with suppress(OSError, PredictionsUnreadable):
+        predictions = read_predictions(arm.folder.predictions, also=("names",))
+    return Network(arm.key, arm.seed, predictions)
 
 
 def as_json(results: Sequence[RunResult], verdict: Verdict) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from worker.engine.sinks.history import read_history
 from worker.evidence.plan_words import plan_sentence
 from worker.evidence.verdict import Design, Verdict
 from worker.report.chart import Curve, chart
+from worker.report.images import images_section
 from worker.report.markup import Markup, element
+from worker.report.methods import Methods, methods_section
 from worker.report.page import bullets, charts, document, legend, table
 from worker.report.settings import Compared, settings_section
 from worker.report.verdict import verdict_section
@@ -63,8 +65,27 @@ def page(
         element("h2", "Curves"),
         legend(design.arms),
         charts(_figure(shown, histories, design) for shown in CHARTS),
+        *images_section(verdict.contrasts),
         *settings_section([Compared(arm.name, arm.config.model_dump(mode="json")) for arm in arms]),
+        *_methods(arms, verdict, design),
         header=element("header", element("h1", title), element("p", f"{_shared(configs)}{told}.", class_="muted")),
+    )
+
+
+def _methods(arms: Sequence[Arm], verdict: Verdict, design: Design) -> list[Markup]:
+    configs = [arm.config for arm in arms]
+    machine = next((machine for pair in verdict.pairs for machine in pair.baseline.machines), None)
+    return methods_section(
+        Methods(
+            arms=design.arms,
+            seeds=len(design.seeds or ()),
+            plan=design.plan,
+            config=configs[0],
+            uses_sd=any(config.sd for config in configs),
+            uses_mixup=any(config.mixup for config in configs),
+            has_images=any(contrast.images for contrast in verdict.contrasts),
+            versions=machine.versions if machine else {},
+        )
     )
 
 
