@@ -117,6 +117,8 @@ export const api = {
 export const addresses = {
   live: `${BASE}/live`,
   metricsCsv: (id) => `${BASE}/runs/${at(id)}/metrics.csv`,
+  results: (id) => `${BASE}/comparisons/${at(id)}/results.csv`,
+  comparison: (id) => `${BASE}/comparisons/${at(id)}`,
   report: (id) => `${BASE}/comparisons/${at(id)}/report.html`,
   predictions: (id) => `${BASE}/runs/${at(id)}/predictions`,
   validationImage: (id, index) => `${BASE}/runs/${at(id)}/validation-images/${index}`,

@@ -25,8 +25,11 @@ function hash(text) {
 function place(run) {
   if (!run.comparison_id) return hash(run.id) % HUES.length;
   const seed = Number(run.config?.seed) || 0;
-  return (hash(run.comparison_id) + 2 * (seed % 6) + (run.arm === "sd" ? 1 : 0)) % HUES.length;
+  return (hash(run.comparison_id) + 2 * (seed % 6) + placeOfArm(run.arm)) % HUES.length;
 }
+
+/** A pair's two lie beside each other; other arms anywhere, by their names. */
+const placeOfArm = (arm) => ({ baseline: 0, sd: 1 })[arm] ?? hash(arm ?? "") % HUES.length;
 
 /** A run's colour: a function of its identity alone, the same on every page and every machine. */
 export function colourOf(run) {
@@ -52,6 +55,13 @@ export function distinctLines(runs) {
     lines.set(run.id, { colour: HUES[at], dash: DASHES[pattern], pattern });
   }
   return lines;
+}
+
+/** The line of each arm of one comparison, by its name: that of its first run, wherever the arm is shown. */
+export function armLines(runs) {
+  const firsts = [...new Set(runs.map((run) => run.arm))].map((arm) => runs.find((run) => run.arm === arm));
+  const lines = distinctLines(firsts);
+  return new Map(firsts.map((run) => [run.arm, lines.get(run.id)]));
 }
 
 /** Up to so many runs have a colour each. */

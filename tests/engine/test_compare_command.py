@@ -91,6 +91,9 @@ def test_a_comparison_leaves_its_results_in_one_folder(undisturbed: Path) -> Non
     record = json.loads((undisturbed / "comparison.json").read_text())
     assert record["verdict"]["last_top1"]["n"] == 2
     assert record["seeds"] == [4, 7]
+    report = (undisturbed / "report.html").read_text()
+    assert "Images won and lost" in report
+    assert "Methods, to be pasted into a paper" in report
 
 
 def test_completed_runs_are_not_trained_again(undisturbed: Path, capsys: pytest.CaptureFixture[str]) -> None:

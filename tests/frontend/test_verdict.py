@@ -9,8 +9,8 @@ import pytest
 
 from tests.evidence.test_verdict import pair
 from tests.frontend.conftest import Run
-from worker.contract.plan import Plan
-from worker.evidence.verdict import verdict_of
+from worker.contract.plan import Plan, Stopping
+from worker.evidence.verdict import Design, verdict_of
 
 pytestmark = pytest.mark.browser
 
@@ -22,18 +22,20 @@ SHOWN = """
 """
 
 
-PLANNED = {"plan": Plan().model_dump(mode="json"), "plan_sentence": "Plan: is there a difference?"}
+PLANNED = {
+    "id": "c_1",
+    "plan": Plan().model_dump(mode="json"),
+    "plan_sentence": "Plan: is there a difference?",
+    "runs": [{"id": f"r_{arm}", "seed": 0, "arm": arm} for arm in ("baseline", "sd")],
+    "deviations": [],
+}
 
 
-def shown(run: Run, *pairs: Any) -> tuple[dict[str, Any], str]:
-    verdict = verdict_of([one for runs in pairs for one in runs]).model_dump(mode="json")
-    return verdict, str(
-        run(
-            "components/verdict",
-            SHOWN,
-            {"headline": verdict["headline"], "verdict": verdict, **PLANNED},
-        )
-    )
+def shown(run: Run, *pairs: Any, plan: Plan | None = None, **more: Any) -> tuple[dict[str, Any], str]:
+    plan = plan or Plan()
+    found = verdict_of([one for runs in pairs for one in runs], Design(plan=plan)).model_dump(mode="json")
+    told = {"headline": found["headline"], "verdict": found, **PLANNED, "plan": plan.model_dump(mode="json")}
+    return found, str(run("components/verdict", SHOWN, told | more))
 
 
 def test_three_pairs_that_differ_in_sign_cannot_tell(run: Run) -> None:
@@ -145,3 +147,75 @@ def test_beside_a_smoothed_curve_the_legend_says_that_its_value_is_not(run: Run,
 )
 def test_results_are_told_with_their_unit(run: Run, value: float, unit: str, told: str) -> None:
     assert run("format", "(m, [value, unit]) => m.measured(value, unit)", [value, unit]) == told
+
+
+def test_what_departed_from_the_plan_is_told_with_its_time(run: Run) -> None:
+    deviation = {"at": "2026-11-26T12:00:00Z", "field": "seeds", "sentence": "seeds: added 3"}
+    _, text = shown(run, pair(0, 0.3), pair(1, 0.5), deviations=[deviation])
+    assert re.search(r"Changed after the first run had started, .*2026.*: seeds: added 3", text)
+
+
+def test_each_arm_has_its_means_and_its_place_beside_the_compute(run: Run) -> None:
+    verdict, text = shown(run, pair(0, 0.3), pair(1, 0.5))
+    assert [arm["seeds"] for arm in verdict["arms"]] == [2, 2]
+    assert "90.40 %" in text
+    assert "Last top-1 against the share of full compute" in text
+    assert "75.0 %" in text
+
+
+def test_a_plan_that_looks_after_each_seed_shows_its_evidence_and_how_far_it_is(run: Run) -> None:
+    plan = Plan(stopping=Stopping.SEQUENTIAL, max_seeds=9)
+    _, text = shown(run, pair(0, 1.0), pair(1, 1.2), pair(2, 0.9), plan=plan)
+    assert "decided at 20. 3 of at most 9 seeds are in." in text
+    assert "Evidence" not in shown(run, pair(0, 1.0), pair(1, 1.2))[1]
+
+
+def test_evidence_grows_from_the_left_to_its_line(run: Run) -> None:
+    looks = [{"evidence": value} for value in (1.0, 3.0, 30.0)]
+    places = run("evidence-scale", PATH, looks)
+    xs, ys = zip(*(map(float, place.split(",")) for place in places["path"].split()), strict=True)
+    assert xs == (0, 50, 100)
+    assert ys[0] > ys[1] > places["line"] > ys[2]
+
+
+PATH = """
+({ evidenceScale, heightOf, pathOf }, looks) => {
+  const scale = evidenceScale([looks], 20);
+  return { path: pathOf(looks, scale), line: heightOf(20, scale) };
+}
+"""
+
+
+def test_images_are_told_with_how_many_networks_are_right(run: Run) -> None:
+    image = {
+        "index": 7,
+        "name": None,
+        "label": "<3>",
+        "right": 5,
+        "reference_right": 1,
+        "p_adjusted": None,
+        "run": "r_1",
+    }
+    images = {
+        "seeds": [0, 1],
+        "pairs": [{"seed": 0, "won": 12, "lost": 3, "difference": 2.5, "low": 0.3, "high": 4.7, "p": 0.035}],
+        "most_won": [image],
+        "most_lost": [],
+        "sentences": ["What the images say."],
+    }
+    contrast = {"arm": "sd", "reference": "baseline", "images": images, "images_left_out": ["seed 2: away"]}
+    text, source = run("components/images", IMAGES, {"contrasts": [contrast]})
+    for part in ("What the images say.", "seed 2: away", "+2.50", "+0.30 to +4.70", "0.035", "<3>", "SD 5/2"):
+        assert part in text
+    assert source.endswith("/runs/r_1/validation-images/7")
+
+
+IMAGES = """
+({ images }, verdict) => {
+  const place = document.body.appendChild(document.createElement("div"));
+  return import("/static/js/html.js").then(({ fill }) => {
+    const text = fill(place, images(verdict)).innerText;
+    return [text, place.querySelector("img").src];
+  });
+}
+"""

@@ -73,6 +73,8 @@ class Numbers(BaseModel):
     unpaired_seeds: int | None = None
     seeds_needed: int | None = None
     evidence: float | None = None
+    #: At so much evidence on one side a sequential plan is decided, were there no other arm.
+    evidence_needed: float | None = None
     looks: list[Look] = []
     #: The intervals after different numbers of seeds have no value in common.
     is_contradictory: bool = False
@@ -165,6 +167,7 @@ def _sequential(gains: Sequence[float], rule: Rule, seeds: Sequence[Seed]) -> di
         "low": _bound(low),
         "high": _bound(high),
         "evidence": looks[-1].evidence,
+        "evidence_needed": 1 / rule.alpha if rule.margin is None else (1 / rule.alpha + 1) / 2,
         "looks": looks,
         "is_contradictory": path.is_contradictory,
         "seeds_needed": needed,

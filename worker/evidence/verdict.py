@@ -10,6 +10,7 @@ from worker.contract.arms import ARM_TITLES, BASELINE, SD
 from worker.contract.plan import Plan, Stopping
 from worker.evidence import sentences as words
 from worker.evidence import study_words
+from worker.evidence.arm_results import ArmResults, arm_results
 from worker.evidence.circumstances import circumstances
 from worker.evidence.conclusion import Conclusion
 from worker.evidence.estimates import MeanEstimate
@@ -96,6 +97,7 @@ class Verdict(Effects):
     reason: str
     is_decided: bool
     contrasts: list[ArmContrast]
+    arms: tuple[ArmResults, ...] = ()
     warnings: list[str]
     seeds: tuple[int, ...]
     pairs: list[Pair]
@@ -134,6 +136,7 @@ def verdict_of(
         reason=found.reason,
         is_decided=found.is_decided,
         contrasts=contrasts,
+        arms=tuple(arm_results(counted, design.arms)),
         warnings=[*found.warnings, *circumstances(completed)],
         seeds=tuple(int(seed) for seed in found.seeds),
         pairs=pairs,

@@ -32,12 +32,14 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
   }
 
   function showLegend(chart, present = drawn(chart)) {
+    const counts = present.map(({ stores: all }) => all.filter((store) => store.series.has(chart.metric)).length);
+    const areAlike = counts.every((count) => count === counts[0]);
     cards.get(chart.key)?.showLegend(
-      present.map(({ runs, line, label, series }) => ({
+      present.map(({ runs, line, label, series }, index) => ({
         label,
-        title: runs.length === 1 ? runs[0].name : `${label}: mean over ${runs.length} seeds`,
+        title: runs.length === 1 ? runs[0].name : `${label}: mean over ${seedsOf(counts[index])}`,
         ...line,
-        value: told(series, chart, runs, view),
+        value: `${told(series, chart, runs, view) ?? ""}${areAlike ? "" : ` (${seedsOf(counts[index])})`}`,
       })),
     );
   }
@@ -48,6 +50,8 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
     showLegends: () => COMPARED.forEach((chart) => showLegend(chart)),
   };
 }
+
+const seedsOf = (count) => `${count} seed${count === 1 ? "" : "s"}`;
 
 function seriesOf(stores, metric) {
   const found = stores.map((store) => store.series.get(metric)).filter(Boolean);

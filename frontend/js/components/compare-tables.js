@@ -50,7 +50,27 @@ const differenceRow =
   <tr><th scope="row" title="${field}">${label}</th>
     ${runs.map(({ id }) => html`<td>${setting(values[id])}</td>`)}</tr>`;
 
-export function differencesTable({ runs, differences }, lines) {
+/** A column for each arm; a seed is no setting that an arm changes, and one that varies within an arm says so. */
+function armsDifferences({ runs, differences }, arms) {
+  const idsOf = (arm) => runs.filter((run) => run.arm === arm).map((run) => run.id);
+  const valuesOf = (values, arm) => [...new Set(idsOf(arm).map((id) => setting(values[id])))];
+  const rows = differences.filter(({ field }) => field !== "seed");
+  if (!rows.length) return html`<p class="hint">The arms have the same settings.</p>`;
+  return html`
+    <div class="scroller" tabindex="0" role="group" aria-label="Settings that differ"><table class="matrix" data-testid="differences">
+      <thead><tr><th scope="col"><span class="visually-hidden">Setting</span></th>${arms.map(
+        ({ line, label }) => html`<th scope="col">${swatch(line)}${label}</th>`,
+      )}</tr></thead>
+      <tbody>${rows.map(
+        ({ field, label, values }) => html`<tr><th scope="row" title="${field}">${label}</th>${arms.map(
+          ({ arm }) => html`<td>${valuesOf(values, arm).join(", ")}</td>`,
+        )}</tr>`,
+      )}</tbody></table></div>`;
+}
+
+/** The settings in which they differ: by arm where there are `arms`, [{arm, line, label}], else by run. */
+export function differencesTable({ runs, differences }, lines, arms) {
+  if (arms) return armsDifferences({ runs, differences }, arms);
   if (!differences.length) return html`<p class="hint">These runs have the same settings.</p>`;
   return matrix({
     label: "Settings that differ",

@@ -1,6 +1,6 @@
 import { childController } from "../abort.js";
 import { element, fill, html, refs, setText } from "../html.js";
-import { distinctLines, sharedLines } from "../palette.js";
+import { armLines, distinctLines, sharedLines } from "../palette.js";
 import { labelsOf } from "../run-names.js";
 import { ARM_NAMES } from "../run-words.js";
 import { throttled } from "../throttle.js";
@@ -58,11 +58,14 @@ export function createCompareView(first, app, { isRemovable }) {
   places.shared.textContent = sharedLines(ids.length);
   places.shared.hidden = !places.shared.textContent;
 
-  const arms = armsOf(first.runs);
+  const arms = armsOf(first.runs, !isRemovable);
   let kind = arms && new URLSearchParams(location.search).get("lines") !== "runs" ? "arms" : "runs";
   const ofRuns = () => members().map(({ run, ...rest }) => ({ runs: [run], ...rest }));
-  const ofArms = () =>
-    arms.map(({ arm, ...rest }) => ({ runs: current().filter((run) => run.arm === arm), ...rest }));
+  const ofArms = () => {
+    const common = commonSeeds(current());
+    const counted = current().filter((run) => common.has(run.config.seed));
+    return arms.map(({ arm, ...rest }) => ({ runs: counted.filter((run) => run.arm === arm), ...rest }));
+  };
   const drawn = () =>
     (kind === "arms" ? ofArms() : ofRuns())
       .map((line) => ({ ...line, runs: line.runs.filter((run) => !hidden.has(run.id)) }))
@@ -101,7 +104,7 @@ export function createCompareView(first, app, { isRemovable }) {
     updateLegend();
     curves.draw();
   });
-  const refreshTables = keepTables({ places, ids, lines, app, first });
+  const refreshTables = keepTables({ places, ids, lines, arms, app, first });
   runs.addEventListener(
     "changed",
     ({ detail }) => {
@@ -115,26 +118,37 @@ export function createCompareView(first, app, { isRemovable }) {
   return { node };
 }
 
-/** The arms of one comparison with their lines, [{arm, line, label}]; null for other runs, and where all have one seed. */
-function armsOf(runs) {
+/**
+ * The arms of one comparison with their lines, [{arm, line, label}]; null for other runs, where all have one seed, and
+ * where an arm has seeds that another has not: their means would not be of the same thing.
+ */
+function armsOf(runs, isWhole) {
   const [{ comparison_id: id }] = runs;
   if (!runs.every((run) => run.arm && run.comparison_id === id)) return null;
   const names = [...new Set(runs.map((run) => run.arm))];
-  if (names.length === runs.length) return null;
-  const firsts = names.map((arm) => runs.find((run) => run.arm === arm));
-  const lines = distinctLines(firsts);
-  return firsts.map((run) => ({ arm: run.arm, line: lines.get(run.id), label: ARM_NAMES[run.arm] ?? run.arm }));
+  if (names.length === runs.length || !commonSeeds(runs).size) return null;
+  if (!isWhole && commonSeeds(runs).size * names.length < runs.length) return null;
+  const lines = armLines(runs);
+  return names.map((arm) => ({ arm, line: lines.get(arm), label: ARM_NAMES[arm] ?? arm }));
+}
+
+/** The seeds of which every arm has a run. */
+function commonSeeds(runs) {
+  const arms = new Set(runs.map((run) => run.arm));
+  const known = new Set(runs.map((run) => `${run.config.seed} ${run.arm}`));
+  const seeds = new Set(runs.map((run) => run.config.seed));
+  return new Set([...seeds].filter((seed) => [...arms].every((arm) => known.has(`${seed} ${arm}`))));
 }
 
 /** The tables are computed by the service; the returned function asks for them again, at most every few seconds. */
-function keepTables({ places, ids, lines, app, first }) {
+function keepTables({ places, ids, lines, arms, app, first }) {
   let shown = "";
   const show = (answer) => {
     const text = JSON.stringify([answer.results, answer.differences]);
     if (text === shown) return;
     shown = text;
     fill(places.results, resultsTable(answer, lines));
-    fill(places.differences, differencesTable(answer, lines));
+    fill(places.differences, differencesTable(answer, lines, arms));
   };
   show(first);
   const refresh = async () => {

@@ -43,7 +43,11 @@ const page = (comparison) => html`
       )}</div>
         <a class="button" href="${addresses.report(comparison.id)}" target="_blank" rel="noopener"
           title="A page that opens without ResDrop, to keep or send on" data-testid="report"
-          >${icon("link")}<span>Report</span></a></div>
+          >${icon("link")}<span>Report</span></a>
+        <a class="button" href="${addresses.results(comparison.id)}" download title="A row for each run, which resdrop evidence reads"
+          data-testid="results-csv">${icon("download")}<span>CSV</span></a>
+        <a class="button" href="${addresses.comparison(comparison.id)}" download="${comparison.id}.json"
+          title="The comparison with its verdict" data-testid="comparison-json">${icon("download")}<span>JSON</span></a></div>
     </div>
     ${deletedRuns(comparison.deleted)}
     <ul class="callouts">${(comparison.warnings ?? []).map(
@@ -134,7 +138,7 @@ function keepVerdict({ node, comparison, app }) {
   let shown = null;
   const show = (answer) => {
     const text = JSON.stringify([answer.headline, answer.verdict]);
-    if (text !== shown) fill(node, verdict(answer, new Set(answer.runs.map((run) => run.seed)).size));
+    if (text !== shown) fill(node, verdict(answer, answer.seeds.length));
     shown = text;
   };
   const refresh = async () => {

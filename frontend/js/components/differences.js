@@ -2,6 +2,7 @@ import { differenceScale, heightsOf, placeOf } from "../difference-scale.js";
 import { number, signed } from "../format.js";
 import { html } from "../html.js";
 import { ARM_NAMES } from "../run-words.js";
+import { swatch } from "./swatch.js";
 
 /** [name, unit, digits] of what a plan may be about. */
 const METRICS = { "val/top1": ["top-1", "points", 2], "val/top5": ["top-5", "points", 2], "val/loss": ["loss", "", 4] };
@@ -39,9 +40,9 @@ function dots(found, scale, digits) {
 const dot = ({ seed, value }, above, scale, digits) => html`
   <span class="diff__dot" style="left:${at(value, scale)};transform:translateY(${-above}px)" title="seed ${seed}: ${signed(value, digits)}"></span>`;
 
-const row = (contrast, { scale, marginAt, digits }) => html`
+const row = (contrast, { scale, marginAt, digits, line }) => html`
   <li class="diff" data-testid="difference">
-    <div class="diff__name"><strong>${ARM_NAMES[contrast.arm] ?? contrast.arm}</strong>
+    <div class="diff__name"><strong>${line ? swatch(line) : ""}${ARM_NAMES[contrast.arm] ?? contrast.arm}</strong>
       <span class="diff__conclusion" data-conclusion="${contrast.conclusion}">${CONCLUSIONS[contrast.conclusion]}</span></div>
     <div class="diff__track" role="img" aria-label="${told(contrast, digits)}">
       <span class="diff__line" style="left:${at(0, scale)}"></span>
@@ -60,7 +61,7 @@ function told({ differences: found, mean_text: mean, interval_text: range }, dig
 }
 
 /** A dot for each seed of each arm, its mean with the interval of the plan, and the lines of no difference and margin. */
-export function differences(contrasts, plan) {
+export function differences(contrasts, plan, lines) {
   const shown = contrasts.filter((contrast) => contrast.differences.length);
   if (!shown.length) return "";
   const [metric, unit, digits] = METRICS[plan.metric];
@@ -72,7 +73,7 @@ export function differences(contrasts, plan) {
     <figure class="diffs" data-testid="differences-plot">
       <figcaption class="diffs__title">Difference in ${metric} to ${shown[0].reference}${unit ? `, in ${unit}` : ""}:
         a dot for each seed, the mean with its interval${marginAt === null ? "" : ", each end of which holds alone"}</figcaption>
-      <ul class="diffs__rows">${shown.map((contrast) => row(contrast, { scale, marginAt, digits }))}</ul>
+      <ul class="diffs__rows">${shown.map((contrast) => row(contrast, { scale, marginAt, digits, line: lines?.get(contrast.arm) }))}</ul>
       <div class="diff diff--axis" aria-hidden="true"><div></div><div class="diff__track">
         ${scale.ticks.map((tick) => html`<span class="diff__tick" style="left:${at(tick, scale)}">${tick === 0 ? "0" : number(tick)}</span>`)}
       </div><div></div></div>

@@ -41,7 +41,7 @@ const page = () => html`
 const KIND_HINTS = {
   one: "A single training with the settings below.",
   comparison:
-    "A run of each arm for each seed. All arms of a seed begin with the same weights and see the same images in the " +
+    "A run of each arm for each seed. All arms of a seed begin with the same weights, where their shapes agree, and see the same images in the " +
     "same order.",
 };
 

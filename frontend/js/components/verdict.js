@@ -1,8 +1,11 @@
-import { fixed, percent, signed, stepTime } from "../format.js";
+import { fixed, localTime, percent, signed, stepTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
+import { armLines } from "../palette.js";
 import { ARM_NAMES } from "../run-words.js";
+import { accuracyAgainstCompute, armResults } from "./arm-results.js";
 import { CONCLUSIONS, differences } from "./differences.js";
+import { evidence } from "./evidence.js";
 
 const step = (quartiles) => html`${stepTime(quartiles?.median)}${
   quartiles ? html`<small>${stepTime(quartiles.q1)} to ${stepTime(quartiles.q3)}</small>` : ""
@@ -49,6 +52,8 @@ const arms = (contrasts) => html`
       <th scope="col">Compute ratio</th></tr></thead>
     <tbody>${contrasts.map(arm)}</tbody></table></div>`;
 
+const why = ({ headline, reason }) => html`<li>${headline} ${reason}</li>`;
+
 const pairs = (found) => html`
       <div class="scroller" tabindex="0" role="group" aria-label="Results by seed"><table class="matrix">
         <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th><th scope="col">Baseline top-1</th>
@@ -56,23 +61,32 @@ const pairs = (found) => html`
           <th scope="col">SD step</th><th scope="col">Step ratio</th><th scope="col">Compute ratio</th></tr></thead>
         <tbody>${found.map(row)}</tbody></table></div>`;
 
+const deviation = ({ at, sentence }) =>
+  html`<li class="callout callout--info">${icon("info")}<span>Changed after the first run had started, ${localTime(at)}: ${sentence}</span></li>`;
+
 const warning = (text) => html`<li class="callout callout--warning">${icon("warning")}<span>${text}</span></li>`;
 
 /** What is known of a comparison, in the service's own words, by arm and by seed. `total` is the number of its seeds. */
-export function verdict({ headline, verdict: found, plan, plan_sentence: planned }, total) {
+export function verdict({ id, runs, headline, verdict: found, plan, plan_sentence: planned, deviations }, total) {
   if (!found?.seeds?.length) return html`<p class="verdict__wait" data-testid="verdict-pending">${headline}</p>`;
   const completed = { title: "Seeds completed", value: found.seeds.length, remark: `of ${total}` };
+  const lines = armLines(runs.map((run) => ({ ...run, comparison_id: id, config: { seed: run.seed } })));
   return html`
     <div class="verdict" data-testid="verdict">
       <p class="verdict__sentence">${headline}</p>
       ${found.reason ? html`<p class="hint" data-testid="verdict-reason">${found.reason}</p>` : ""}
-      ${differences(found.contrasts, plan)}
+      ${differences(found.contrasts, plan, lines)}
+      ${evidence(found.contrasts, plan, lines)}
       <p class="hint" data-testid="plan">${planned}</p>
+      ${deviations?.length ? html`<ul class="callouts" data-testid="deviations">${deviations.map(deviation)}</ul>` : ""}
       ${timeNote(found)}
       <ul class="callouts">${found.warnings.map(warning)}</ul>
       <div class="tiles">${[...found.tiles, completed].map(tile)}</div>
       <ul class="verdict__sentences">${found.sentences.map((text) => html`<li>${text}</li>`)}</ul>
       ${arms(found.contrasts)}
+      ${found.reason ? "" : html`<ul class="verdict__sentences">${found.contrasts.map(why)}</ul>`}
+      ${found.arms?.length ? armResults(found.arms, lines) : ""}
+      ${found.arms?.length ? accuracyAgainstCompute(found.arms, lines) : ""}
       ${found.pairs.length ? pairs(found.pairs) : ""}
       <p class="hint">A step is the median over a run's reports, with its quartiles, without evaluations, checkpoints,
         pauses and the first steps after a start. A ratio's interval is of the two runs of its seed, by their blocks of
