@@ -148,11 +148,12 @@ export function curve({ label, colour, dash, series, view, chart, scale }) {
   return { label, colour, dash, x, values, raw: weight && !band ? series.values : null, band };
 }
 
-const X_FORMATS = { epoch: ".2~f" };
+const X_FORMATS = { epoch: ".2~f", compute: ".2~f" };
 
 /** The x axis of a figure that shows `series`: {xTitle, xKey, xFormat, scale}. */
 export function axisOf(allSeries, axis, title) {
-  if (axis !== "time") return { xTitle: title, xKey: axis, xFormat: X_FORMATS[axis], scale: 1 };
+  if (axis !== "time" && axis !== "device") return { xTitle: title, xKey: axis, xFormat: X_FORMATS[axis], scale: 1 };
   const unit = timeUnit(Math.max(0, ...allSeries.map((series) => series.x.at(-1) ?? 0)));
-  return { xTitle: unit.title, xKey: unit.title, scale: unit.scale };
+  const text = axis === "device" ? unit.title.replace("of training", "of device time") : unit.title;
+  return { xTitle: text, xKey: text, scale: unit.scale };
 }

@@ -5,11 +5,30 @@ const POSITION = {
   time: (point) => point.elapsed_seconds,
 };
 
+/**
+ * `of` is the axis that the service gives, `factor` what a place on it is multiplied with for a run. Those of comparisons
+ * alone say what a result has cost: compute is counted in epochs of the full network.
+ */
 export const AXES = {
-  step: { label: "Step", title: "step" },
-  epoch: { label: "Epoch", title: "epoch" },
-  time: { label: "Time", title: "seconds of training" },
+  step: { label: "Step", title: "step", of: "step" },
+  epoch: { label: "Epoch", title: "epoch", of: "epoch" },
+  time: { label: "Time", title: "seconds of training", of: "time" },
+  device: { label: "Device time", of: "time", factor: (run) => run.config.devices ?? 1 },
+  compute: {
+    label: "Compute",
+    title: "epochs of the full network's compute",
+    of: "epoch",
+    factor: (run) => run.results?.compute ?? 1,
+  },
 };
+
+export const AXES_OF_A_RUN = ["step", "epoch", "time"];
+
+/** The series with its places where they are on the axis of the page. */
+export function onAxis(series, axis, run) {
+  const factor = AXES[axis].factor?.(run) ?? 1;
+  return factor === 1 || !series ? series : { ...series, x: series.x.map((value) => value * factor) };
+}
 
 // Beyond this many live points a series is fetched again, thinned by the service, so that a long watch stays light.
 const RELOAD_AT = 6000;
@@ -67,7 +86,7 @@ export class CurveStore extends EventTarget {
     const waiting = [];
     this.#waiting = waiting;
     try {
-      const answer = await this.#fetch({ x: axis });
+      const answer = await this.#fetch({ x: AXES[axis].of });
       if (this.#waiting !== waiting) return;
       this.axis = axis;
       this.#cursor = answer.cursor;
@@ -103,7 +122,7 @@ export class CurveStore extends EventTarget {
   }
 
   #add(point) {
-    const x = POSITION[this.axis](point);
+    const x = POSITION[AXES[this.axis].of](point);
     for (const [name, value] of Object.entries(point.values)) {
       if (!this.series.has(name)) this.series.set(name, emptySeries(name));
       addPoint(this.series.get(name), { step: point.step, x, value });

@@ -42,7 +42,7 @@ export function launchLabel({ kind, meta, design }) {
   const { length: arms } = design.arms;
   if (!seeds) return "Launch comparison";
   const more = meta.stopping === "sequential" ? " to begin with" : "";
-  return `Launch ${arms * seeds} runs (${arms} arms × ${seeds} seed${seeds > 1 ? "s" : ""})${more}`;
+  return `Launch ${arms * seeds} runs (${arms} arm${arms > 1 ? "s" : ""} × ${seeds} seed${seeds > 1 ? "s" : ""})${more}`;
 }
 
 /** Seeds that cannot be read go to the service as they were typed, and it says why not. */

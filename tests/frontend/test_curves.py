@@ -106,3 +106,12 @@ def test_smoothing_starts_at_the_first_value_and_leaves_gaps(run: Run) -> None:
 
 def test_no_smoothing_is_the_curve_itself(run: Run) -> None:
     assert run("smoothing", "m => m.smooth([1, 5, 2], 0)") == [1, 5, 2]
+
+
+def test_device_time_and_compute_are_what_a_run_has_spent(run: Run) -> None:
+    series, spent = {"x": [1.0, 2.0], "values": [5.0, 6.0]}, {"config": {"devices": 4}, "results": {"compute": 0.75}}
+    for axis, places in (("step", [1.0, 2.0]), ("device", [4.0, 8.0]), ("compute", [0.75, 1.5])):
+        found = run("curves", "(m, [series, axis, run]) => m.onAxis(series, axis, run)", [series, axis, spent])
+        assert found == {"x": places, "values": [5.0, 6.0]}
+    unknown = run("curves", "(m, [series, run]) => m.onAxis(series, 'compute', run).x", [series, {"config": {}}])
+    assert unknown == [1.0, 2.0]

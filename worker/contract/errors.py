@@ -6,6 +6,7 @@ This is the one place where pydantic's errors become sentences. Its own texts sp
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -14,6 +15,9 @@ from pydantic_core.core_schema import ErrorType
 
 from worker.contract.config import RunConfig
 from worker.contract.plan import Plan
+
+#: A place in a list of a request, and what of it is meant.
+_PLACE = re.compile(r"(?P<list>arm|tag|seed)s\.(?P<at>\d+)(?:\.(?P<rest>.+))?")
 
 Context = Mapping[str, Any]
 
@@ -55,7 +59,7 @@ def _sentence(field: str, item: Mapping[str, Any]) -> str:
         return str(message)
     if kind == "extra_forbidden":
         return f"there is no setting {field!r}; see GET /api/v1/schema or --help for those there are"
-    subject = field or "this"
+    subject = _subject(field) or "this"
     if kind == "missing":
         return f"{subject} is required; give it"
     if kind in _COUNTED:
@@ -67,6 +71,15 @@ def _sentence(field: str, item: Mapping[str, Any]) -> str:
     elif kind in _OF_PYDANTIC:
         return f"{subject} {_shown(value)} is not accepted; see GET /api/v1/openapi.json or --help for what is"
     return f"{subject} {_shown(value)}: {message[:1].lower()}{message[1:]}"
+
+
+def _subject(field: str) -> str:
+    """As a person counts: arms.1.name is the name of arm 2, plan.margin the margin."""
+    place = _PLACE.fullmatch(field)
+    if place is None:
+        return field.removeprefix("plan.")
+    rest = f" {place['rest'].replace('.', ' ')}" if place["rest"] else ""
+    return f"{place['list']} {int(place['at']) + 1}{rest}"
 
 
 def _whole(field: str, _: Context) -> str:
@@ -82,7 +95,7 @@ def _finite(field: str, _: Context) -> str:
 
 
 def _flag(_: str, __: Context) -> str:
-    return "is neither yes nor no; give true or false, on the command line 1 or 0"
+    return "is neither yes nor no; give true or false"
 
 
 def _one_of(_: str, context: Context) -> str:
@@ -119,11 +132,15 @@ _SAID: dict[str, Callable[[str, Context], str]] = {
 
 #: The same where the length is what matters, and the value would be long.
 _COUNTED: dict[str, Callable[[Any, Context], str]] = {
-    "too_long": lambda _, given: f"has {given['actual_length']} entries; give at most {given['max_length']}",
-    "too_short": lambda _, given: f"has {given['actual_length']} entries; give at least {given['min_length']}",
+    "too_long": lambda _, given: f"has {_entries(given['actual_length'])}; give at most {given['max_length']}",
+    "too_short": lambda _, given: f"has {_entries(given['actual_length'])}; give at least {given['min_length']}",
     "string_too_long": lambda value, given: f"has {_length(value)} characters; give at most {given['max_length']}",
-    "string_too_short": lambda value, given: f"has {_length(value)} characters; give at least {given['min_length']}",
+    "string_too_short": lambda _, given: f"is empty; give at least {given['min_length']} character",
 }
+
+
+def _entries(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
 
 
 def _length(text: str) -> int:

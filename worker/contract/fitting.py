@@ -120,8 +120,8 @@ def _of_odd_images(config: RunConfig) -> Iterator[str]:
         )
     if config.data_dir is not None and not DATASETS[config.dataset].needs_data_dir:
         yield (
-            f"data_dir {config.data_dir} does nothing with dataset {config.dataset.value}; leave dataset out, or name "
-            "the folder's"
+            f"data_dir {config.data_dir} does nothing with dataset {config.dataset.value}; take it out, or name the "
+            "folder's dataset"
         )
     if config.dataset is DatasetName.DIGITS and config.flips:
         yield "flip mirrors the digits, which are not mirror-symmetric; accuracy will suffer"

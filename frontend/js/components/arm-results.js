@@ -32,6 +32,9 @@ function ends(values) {
 
 const at = (value, { low, high }) => `${((100 * (value - low)) / (high - low)).toFixed(2)}%`;
 
+/** Its name would leave the box. */
+const isRight = (value, { low, high }) => value > low + 0.6 * (high - low);
+
 const point = (found, line, x, y) => html`
   ${
     found.last_top1.low === null
@@ -42,7 +45,8 @@ const point = (found, line, x, y) => html`
         )} - ${at(Math.max(found.last_top1.low, y.low), y)});background:${line.colour}"></span>`
   }
   <span class="spent__dot" style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)};background:${line.colour}"></span>
-  <span class="spent__name" style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)}">${titled(found.arm)}</span>`;
+  <span class="spent__name${isRight(found.compute.mean, x) ? " spent__name--left" : ""}"
+    style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)}">${titled(found.arm)}</span>`;
 
 /** Accuracy against compute: a point an arm with the interval of its mean; nothing before an arm knows both. */
 export function accuracyAgainstCompute(arms, lines) {

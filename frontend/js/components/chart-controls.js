@@ -1,13 +1,13 @@
 import { AXES } from "../curves.js";
 import { element, html, refs, setText } from "../html.js";
 
-const axis = ([value, { label }]) => html`
-  <label><input type="radio" name="axis" value="${value}" data-testid="axis-${value}"><span>${label}</span></label>`;
+const axis = (value) => html`
+  <label><input type="radio" name="axis" value="${value}" data-testid="axis-${value}"><span>${AXES[value].label}</span></label>`;
 
-const controls = () => html`
+const controls = (axes) => html`
   <div class="chart-controls" role="group" aria-label="How the curves are drawn">
     <div class="segmented" role="radiogroup" aria-label="Horizontal axis" data-ref="axis"
-      >${Object.entries(AXES).map(axis)}</div>
+      >${axes.map(axis)}</div>
     <label class="slider"><span>Smoothing</span>
       <input type="range" min="0" max="0.98" step="0.02" data-ref="smoothing" data-testid="smoothing">
       <output data-ref="smoothingValue"></output></label>
@@ -15,19 +15,19 @@ const controls = () => html`
       <span>Log loss</span></label>
   </div>`;
 
-/** The view that the address asks for: {axis, smoothing, isLog}. */
-export function chartView(query) {
+/** The view that the address asks for, on one of `axes`: {axis, smoothing, isLog}. */
+export function chartView(query, axes) {
   const smoothing = Number(query.get("smooth"));
   return {
-    axis: Object.hasOwn(AXES, query.get("x") ?? "") ? query.get("x") : "step",
+    axis: axes.includes(query.get("x")) ? query.get("x") : "step",
     smoothing: smoothing > 0 && smoothing < 1 ? smoothing : 0,
     isLog: query.get("log") === "1",
   };
 }
 
 /** Axis, smoothing and scale; kept in the address. `node` emits "changed" {axisChanged} after `view` has changed. */
-export function createChartControls(view, { router }) {
-  const node = element(controls());
+export function createChartControls(view, axes, { router }) {
+  const node = element(controls(axes));
   const places = refs(node);
   const emit = (axisChanged) => {
     setText(places.smoothingValue, view.smoothing ? view.smoothing.toFixed(2) : "off");

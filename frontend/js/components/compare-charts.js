@@ -1,5 +1,5 @@
 import { meanOf } from "../arm-curves.js";
-import { AXES } from "../curves.js";
+import { AXES, onAxis } from "../curves.js";
 import { COMPARED, axisOf, curve, told } from "../charts.js";
 import { element, html } from "../html.js";
 import { MOST_COLOURS } from "../palette.js";
@@ -17,7 +17,7 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
   const drawn = (chart) =>
     members()
       .map((member) => ({ ...member, stores: member.runs.map((run) => stores.get(run.id)).filter(Boolean) }))
-      .map((member) => ({ ...member, series: seriesOf(member.stores, chart.metric) }))
+      .map((member) => ({ ...member, series: seriesOf(member, chart.metric) }))
       .filter(({ series }) => series);
 
   function drawChart(chart) {
@@ -53,8 +53,11 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
 
 const seedsOf = (count) => `${count} seed${count === 1 ? "" : "s"}`;
 
-function seriesOf(stores, metric) {
-  const found = stores.map((store) => store.series.get(metric)).filter(Boolean);
+/** Each run has a store, or none of them is there yet. */
+function seriesOf({ runs, stores }, metric) {
+  const found = stores
+    .map((store, index) => onAxis(store.series.get(metric), store.axis, runs[index]))
+    .filter(Boolean);
   return stores.length === 1 ? found[0] : meanOf(found);
 }
 

@@ -1,4 +1,5 @@
 import { childController } from "../abort.js";
+import { AXES } from "../curves.js";
 import { element, fill, html, refs, setText } from "../html.js";
 import { armLines, distinctLines, sharedLines } from "../palette.js";
 import { labelsOf } from "../run-names.js";
@@ -76,7 +77,8 @@ export function createCompareView(first, app, { isRemovable }) {
     part.abort();
     part = childController(signal);
     const createCharts = (given) => createCompareCharts({ ...given, members: drawn, hasNames: kind === "arms" });
-    curves = createCurvesSection({ ids, current, createCharts }, { ...app, signal: part.signal });
+    const axes = Object.keys(AXES);
+    curves = createCurvesSection({ ids, current, createCharts, axes }, { ...app, signal: part.signal });
     places.curves.replaceChildren(curves.node);
     node.dataset.lines = kind;
     // Single runs are told apart by their cards, which so stand before the curves; arms have names in each legend.

@@ -1,4 +1,5 @@
 import { liveCurves } from "../curve-loader.js";
+import { AXES_OF_A_RUN } from "../curves.js";
 import { element, html, refs, setText } from "../html.js";
 import { chartView, createChartControls } from "./chart-controls.js";
 import { createDataAge } from "./data-age.js";
@@ -15,13 +16,13 @@ const section = () => html`
  * Live charts with their controls and the age of their data. `current()` gives the runs as they are now, and
  * `createCharts({stores, view, app})` the charts, {node, draw, showLegends}, from a CurveStore for each of `ids`.
  */
-export function createCurvesSection({ ids, current, createCharts }, app) {
+export function createCurvesSection({ ids, current, createCharts, axes = AXES_OF_A_RUN }, app) {
   const node = element(section());
   const { bar, rewound, charts: place } = refs(node);
-  const view = chartView(new URLSearchParams(location.search));
+  const view = chartView(new URLSearchParams(location.search), axes);
   const { stores, setAxis } = liveCurves(ids, app, view.axis);
   const charts = createCharts({ stores, view, app });
-  const controls = createChartControls(view, app);
+  const controls = createChartControls(view, axes, app);
   const age = createDataAge({ ...app, current: () => newestOf(current()) });
   bar.append(controls.node, age.node);
   place.append(charts.node);
