@@ -12,7 +12,7 @@ from backend.cli.service import add_service_options, connected
 from backend.cli.terminal import say, say_json, say_table
 from backend.client import Client
 from backend.process.errors import CommandError
-from worker.contract.design_options import add_design_options, asked_arms, asked_plan, set_by_itself
+from worker.contract.design_options import add_design_options, add_plan_options, asked_arms, asked_plan, set_by_itself
 from worker.contract.options import seeds_option
 
 
@@ -51,6 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_service_options(show)
     show.add_argument("id")
     show.set_defaults(carry_out=_show)
+    edit = verbs.add_parser(
+        "edit",
+        help="change name, plan or seeds of one",
+        description="Change a comparison. Until its first run starts all may be changed; what is changed in plan or "
+        "seeds later is kept as a deviation, and mostly costs the plan its claim.",
+    )
+    add_service_options(edit)
+    edit.add_argument("id")
+    edit.add_argument("--name", help="another name")
+    edit.add_argument(
+        "--seeds",
+        type=seeds_option,
+        metavar="SEEDS",
+        help="all that it shall have, such as 0-6; further ones are launched",
+    )
+    add_plan_options(edit)
+    edit.set_defaults(carry_out=_edit)
     report = verbs.add_parser("report", help="write one to a page that opens without the service")
     add_service_options(report)
     report.add_argument("id")
@@ -108,6 +125,18 @@ def _state(comparison: dict[str, list[dict[str, str]]]) -> str:
 
 def _show(client: Client, arguments: argparse.Namespace) -> int:
     found = client.comparison(arguments.id)
+    say_json(found) if arguments.json else say_comparison(found)
+    return 0
+
+
+def _edit(client: Client, arguments: argparse.Namespace) -> int:
+    """Of the plan what is said is changed, and the rest stays but for what belongs to another question or stopping."""
+    plan = asked_plan(arguments)
+    if plan:
+        idle = {"margin": None} if plan.get("question") == "difference" else {}
+        idle |= {"max_seeds": None} if plan.get("stopping") == "fixed" else {}
+        plan = client.comparison(arguments.id)["plan"] | idle | plan
+    found = client.edit_comparison(arguments.id, name=arguments.name, plan=plan or None, seeds=arguments.seeds)
     say_json(found) if arguments.json else say_comparison(found)
     return 0
 

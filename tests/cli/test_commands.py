@@ -139,6 +139,9 @@ def test_a_sequential_plan_says_how_far_it_is(service: RunningUp) -> None:
     found = json.loads(resdrop(service, "comparisons", "show", "--json", done.stdout.split()[0]).stdout)
     assert (found["plan"]["max_seeds"], found["plan"]["confidence"], found["is_open"]) == (4, 0.9, True)
     resdrop(service, "runs", "stop", *(run["id"] for run in found["runs"]))
+    edited = resdrop(service, "comparisons", "edit", found["id"], "--name", "another", "--stopping", "fixed", "--json")
+    plan = json.loads(edited.stdout)["plan"]
+    assert (plan["stopping"], plan["max_seeds"], plan["confidence"]) == ("fixed", None, 0.9), edited.stderr
 
 
 def test_a_comparison_is_launched_and_shown_with_its_pairs(service: RunningUp) -> None:

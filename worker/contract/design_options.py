@@ -31,6 +31,10 @@ def add_design_options(parser: argparse.ArgumentParser) -> None:
         help='an arm and what it changes, such as "pL 0.8:sd=1,pL=0.8"; say it again for each, the reference first',
     )
     arms.add_argument("--vary", type=_varied, metavar="SETTING=V1,V2,...", help="an arm for each value of one setting")
+    add_plan_options(parser)
+
+
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
     plan = parser.add_argument_group("plan: what decides, settled before the first run")
     plan.add_argument("--question", choices=[question.value for question in Question], help="(default: difference)")
     plan.add_argument("--margin", metavar="M", help="of non_inferiority: the greatest loss that would be accepted")
