@@ -1,4 +1,11 @@
-export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
+const ARM_NAMES = { baseline: "Baseline", sd: "Stochastic depth" };
+const SHORT_ARM_NAMES = { ...ARM_NAMES, sd: "SD" };
+
+/** How an arm is called: the two that everybody has by their words, others as somebody named them. */
+export const armName = (arm) => ARM_NAMES[arm] ?? arm;
+
+/** The same where there is no room, as in a chip or the head of a narrow column. */
+export const shortArmName = (arm) => SHORT_ARM_NAMES[arm] ?? arm;
 
 /** The share of a run that is done, from 0 to 1. */
 export function done({ progress, status }) {

@@ -1,8 +1,8 @@
 import { childController } from "../abort.js";
+import { armsOf, haveSameSeeds, unevenSeeds } from "../arm-lines.js";
 import { element, fill, html, refs, setText } from "../html.js";
 import { distinctLines, sharedLines } from "../palette.js";
 import { labelsOf } from "../run-names.js";
-import { ARM_NAMES } from "../run-words.js";
 import { throttled } from "../throttle.js";
 import { createCompareCharts } from "./compare-charts.js";
 import { differencesTable, resultsTable } from "./compare-tables.js";
@@ -22,6 +22,7 @@ const choice = (kind) => html`
 const view = () => html`
   <div class="compare">
     <div data-ref="lines" hidden></div>
+    <p class="hint" data-ref="uneven" data-testid="uneven-seeds" role="status" hidden></p>
     <div class="compare__curves" data-ref="curves"></div>
     <details class="singles" data-ref="singles" data-testid="single-runs"><summary data-ref="summary"></summary>
       <div class="singles__body">
@@ -58,7 +59,7 @@ export function createCompareView(first, app, { isRemovable }) {
   places.shared.textContent = sharedLines(ids.length);
   places.shared.hidden = !places.shared.textContent;
 
-  const arms = armsOf(first.runs);
+  const arms = armsIn(first.runs, { isRemovable });
   let kind = arms && new URLSearchParams(location.search).get("lines") !== "runs" ? "arms" : "runs";
   const ofRuns = () => members().map(({ run, ...rest }) => ({ runs: [run], ...rest }));
   const ofArms = () =>
@@ -72,7 +73,7 @@ export function createCompareView(first, app, { isRemovable }) {
   const showCurves = () => {
     part.abort();
     part = childController(signal);
-    const createCharts = (given) => createCompareCharts({ ...given, members: drawn, hasNames: kind === "arms" });
+    const createCharts = (given) => createCompareCharts({ ...given, members: drawn, isByArm: kind === "arms" });
     curves = createCurvesSection({ ids, current, createCharts }, { ...app, signal: part.signal });
     places.curves.replaceChildren(curves.node);
     node.dataset.lines = kind;
@@ -90,10 +91,15 @@ export function createCompareView(first, app, { isRemovable }) {
       kind = event.target.value;
       router.setQuery({ lines: kind === "arms" ? null : kind });
       showCurves();
+      updateLegend();
     });
   }
 
-  const updateLegend = () => legend.update(members(), hidden);
+  const updateLegend = () => {
+    legend.update(members(), hidden);
+    setText(places.uneven, arms && kind === "arms" ? unevenSeeds(current(), arms) : "");
+    places.uneven.hidden = !places.uneven.textContent;
+  };
   legend.node.addEventListener("removed", ({ detail }) => node.dispatchEvent(new CustomEvent("removed", { detail })));
   legend.node.addEventListener("toggled", ({ detail }) => {
     if (!hidden.delete(detail.id)) hidden.add(detail.id);
@@ -115,15 +121,10 @@ export function createCompareView(first, app, { isRemovable }) {
   return { node };
 }
 
-/** The arms of one comparison with their lines, [{arm, line, label}]; null for other runs, and where all have one seed. */
-function armsOf(runs) {
-  const [{ comparison_id: id }] = runs;
-  if (!runs.every((run) => run.arm && run.comparison_id === id)) return null;
-  const names = [...new Set(runs.map((run) => run.arm))];
-  if (names.length === runs.length) return null;
-  const firsts = names.map((arm) => runs.find((run) => run.arm === arm));
-  const lines = distinctLines(firsts);
-  return firsts.map((run) => ({ arm: run.arm, line: lines.get(run.id), label: ARM_NAMES[run.arm] ?? run.arm }));
+/** Of runs that somebody picked, arms are drawn only where they can be compared by their means. */
+function armsIn(runs, { isRemovable }) {
+  const arms = armsOf(runs);
+  return arms && isRemovable && !haveSameSeeds(runs, arms) ? null : arms;
 }
 
 /** The tables are computed by the service; the returned function asks for them again, at most every few seconds. */

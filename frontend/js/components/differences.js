@@ -1,7 +1,7 @@
 import { differenceScale, heightsOf, placeOf } from "../difference-scale.js";
 import { number, signed } from "../format.js";
 import { html } from "../html.js";
-import { ARM_NAMES } from "../run-words.js";
+import { armName } from "../run-words.js";
 
 /** [name, unit, digits] of what a plan may be about. */
 const METRICS = { "val/top1": ["top-1", "points", 2], "val/top5": ["top-5", "points", 2], "val/loss": ["loss", "", 4] };
@@ -41,7 +41,7 @@ const dot = ({ seed, value }, above, scale, digits) => html`
 
 const row = (contrast, { scale, marginAt, digits }) => html`
   <li class="diff" data-testid="difference">
-    <div class="diff__name"><strong>${ARM_NAMES[contrast.arm] ?? contrast.arm}</strong>
+    <div class="diff__name"><strong>${armName(contrast.arm)}</strong>
       <span class="diff__conclusion" data-conclusion="${contrast.conclusion}">${CONCLUSIONS[contrast.conclusion]}</span></div>
     <div class="diff__track" role="img" aria-label="${told(contrast, digits)}">
       <span class="diff__line" style="left:${at(0, scale)}"></span>
@@ -70,7 +70,7 @@ export function differences(contrasts, plan) {
   const sides = isLess ? ["better", "worse"] : ["worse", "better"];
   return html`
     <figure class="diffs" data-testid="differences-plot">
-      <figcaption class="diffs__title">Difference in ${metric} to ${shown[0].reference}${unit ? `, in ${unit}` : ""}:
+      <figcaption class="diffs__title">Difference in ${metric} to ${armName(shown[0].reference)}${unit ? `, in ${unit}` : ""}:
         a dot for each seed, the mean with its interval${marginAt === null ? "" : ", each end of which holds alone"}</figcaption>
       <ul class="diffs__rows">${shown.map((contrast) => row(contrast, { scale, marginAt, digits }))}</ul>
       <div class="diff diff--axis" aria-hidden="true"><div></div><div class="diff__track">
