@@ -21,11 +21,9 @@ def members(**seeds: list[int]) -> list[dict[str, Any]]:
 
 def told(run: Run, runs: list[dict[str, Any]]) -> Any:
     """Whether the arms have the same seeds, and what is said where those that have completed differ."""
-    return run(
-        "arm-lines",
-        "(m, runs) => { const arms = m.armsOf(runs); return arms && [m.haveSameSeeds(runs, arms), m.unevenSeeds(runs, arms)]; }",
-        runs,
-    )
+    call = "(m, runs) => { const arms = m.armsOf(runs); "
+    call += "return arms && [m.haveSameSeeds(runs, arms), m.unevenSeeds(runs, arms)]; }"
+    return run("arm-lines", call, runs)
 
 
 def test_arms_of_the_same_seeds_can_be_compared_by_their_means(run: Run) -> None:
