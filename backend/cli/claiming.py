@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from backend.cli.story import Story
-from backend.cli.terminal import duration, say_timed
+from backend.cli.terminal import say_timed
 from backend.process import programs
 from backend.process.errors import CommandError
 from backend.process.events import EventReader
 from backend.process.home import Home
+from worker.common.duration import duration
 
 #: Beyond what the parts may take one after the other.
 _GRACE_SECONDS = 15.0

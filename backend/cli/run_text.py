@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from backend.cli.terminal import duration, say, say_table
+from backend.cli.terminal import say, say_table
 from backend.client import FINAL, Json
+from worker.common.duration import duration
 from worker.contract.plan import MODE_WORDS
 from worker.contract.text import shown
 from worker.evidence.distribution import Quartiles
@@ -187,12 +188,18 @@ def results(run: Json) -> str:
     speed, compute = found.get("images_per_second"), found.get("compute")
     loss = found.get("train_loss")
     parts = [
-        f"loss {number(loss)} in the last epoch" if loss is not None else "",
+        f"loss {number(loss)} {_epoch_of_loss(run)}" if loss is not None else "",
         f"median {speed:.4g} images/s" if speed is not None else "",
         f"a step {_step_time(found['step_seconds'])}" if found.get("step_seconds") else "",
         f"{100 * compute:.1f} % of the full compute" if compute is not None else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _epoch_of_loss(run: Json) -> str:
+    """It is the mean over an epoch, which is not whole while it is trained."""
+    epoch = float((run.get("progress") or {}).get("epoch") or 0)
+    return "in the last epoch" if epoch.is_integer() else f"in epoch {int(epoch) + 1} so far"
 
 
 def number(value: float | None, *, signed: bool = False) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 from backend.cli.run_text import say_runs, when
 from backend.cli.service import refusal
-from backend.cli.terminal import duration, say, say_json, say_table
+from backend.cli.terminal import say, say_json, say_table
 from backend.client import Client, ClientError
 from backend.process import events
 from backend.process.events import Event, Happening
 from backend.process.home import Address, Home
+from worker.common.duration import duration
 from worker.common.processes import is_alive
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from backend.cli.terminal import duration
 from backend.process.events import Event, Happening
+from worker.common.duration import duration
 
 #: Why a part may take its time to end.
 _LAST_DUTIES = {

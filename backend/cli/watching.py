@@ -16,11 +16,12 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from backend.cli.story import Story
-from backend.cli.terminal import complain, duration, say_timed
+from backend.cli.terminal import complain, say_timed
 from backend.process import supervision
 from backend.process.events import EventReader
 from backend.process.home import Address, Home
 from backend.process.programs import Program
+from worker.common.duration import duration
 from worker.common.processes import birth
 from worker.common.signals import heeded
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from worker.common.duration import duration
 from worker.evidence.sentences import printed
 
 NONE = "–"
@@ -20,15 +21,6 @@ def share(value: float | None) -> str:
 
 def number(value: float | None) -> str:
     return NONE if value is None else printed(f"{value:.4g}")
-
-
-def duration(seconds: float) -> str:
-    """4.2 s, 3m 05s, 2h 14m."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
 
 
 def training_time(seconds: float) -> str:

@@ -3,7 +3,7 @@ const MOST_PLACES = 2000;
 
 /**
  * The mean over the seeds of one arm with the lowest and the highest of them, at the places that they reported at:
- * {x, values, low, high}. `all` has one {x, values} of each seed, x ascending. Between two reports a seed's value lies
+ * {x, values, low, high, counts}; `counts` has how many seeds are in it. `all` has one {x, values} of each seed, x ascending. Between two reports a seed's value lies
  * on the line between them; beyond its last, at a gap and before its first it does not count.
  */
 export function meanOf(all) {
@@ -15,10 +15,17 @@ export function meanOf(all) {
   const over = (fold) => rows.map((row) => (row.length ? fold(row) : null));
   return {
     x,
-    values: over((row) => row.reduce((sum, value) => sum + value, 0) / row.length),
+    values: over(meanWithin),
     low: over((row) => Math.min(...row)),
     high: over((row) => Math.max(...row)),
+    counts: rows.map((row) => row.length),
   };
+}
+
+/** Not beyond the values themselves by a last digit, which would stretch the axis of a chart where all are alike. */
+function meanWithin(row) {
+  const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
+  return Math.min(Math.max(...row), Math.max(Math.min(...row), mean));
 }
 
 /** All places of all seeds in their order, thinned evenly where they are too many; the last one stays. */

@@ -117,7 +117,8 @@ export function timeUnit(seconds) {
   return { scale: 3600, title: "hours of training" };
 }
 
-const lastOf = (values) => values.findLast((value) => value !== null && value !== undefined);
+const isKnown = (value) => value !== null && value !== undefined;
+const lastOf = (values) => values.findLast(isKnown);
 
 const weightOf = (chart, view) => (chart.isExact ? 0 : view.smoothing);
 
@@ -132,11 +133,30 @@ export function told(series, chart, runs, view) {
     const words = [chart.isLast && "last", weightOf(chart, view) && "raw", show(lastOf(series.values))];
     return words.filter(Boolean).join(" ");
   }
-  const [field, word] = chart.result;
-  const values = runs.map((run) => run?.results?.[field]).filter((value) => typeof value === "number");
+  const values = resultsOf(runs, chart);
   if (!values.length) return null;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return `${word} ${show(mean)}`;
+  return `${chart.result[1]} ${show(mean)}`;
+}
+
+const resultsOf = (runs, { result: [field] }) =>
+  runs.map((run) => run?.results?.[field]).filter((value) => typeof value === "number");
+
+/** Over how many seeds the mean is that `told` tells. */
+export function seedsTold(series, chart, runs) {
+  if (chart.result) return resultsOf(runs, chart).length;
+  return series.counts ? series.counts[series.values.findLastIndex(isKnown)] : 1;
+}
+
+const seeds = (count) => `${count} seed${count === 1 ? "" : "s"}`;
+
+/**
+ * What a legend says of the seeds behind its means: {note} once where all are over equally many, else {each} beside each
+ * of them.
+ */
+export function seedWords(counts) {
+  if (new Set(counts).size > 1) return { note: "", each: counts.map((count) => ` (${seeds(count)})`) };
+  return { note: counts.length ? `mean of ${seeds(counts[0])}` : "", each: counts.map(() => "") };
 }
 
 /** One curve of a figure, from a series, the view {axis, smoothing} and the chart's definition. */
@@ -144,9 +164,16 @@ export function curve({ label, colour, dash, series, view, chart, scale }) {
   const weight = weightOf(chart, view);
   const x = scale === 1 ? series.x : series.x.map((value) => value / scale);
   const values = smooth(series.values, weight);
-  const band = series.low ? { low: smooth(series.low, weight), high: smooth(series.high, weight) } : null;
+  const band = series.low ? bandOf(series, weight) : null;
   return { label, colour, dash, x, values, raw: weight && !band ? series.values : null, band };
 }
+
+/** `counts` only where a mean is not over equally many seeds everywhere. */
+const bandOf = ({ low, high, counts }, weight) => ({
+  low: smooth(low, weight),
+  high: smooth(high, weight),
+  counts: new Set(counts).size > 1 ? counts : null,
+});
 
 const X_FORMATS = { epoch: ".2~f", compute: ".2~f" };
 

@@ -228,7 +228,7 @@ function trace(curve, values, { isFaint, place, isShort }) {
     hoverinfo: isFaint ? "skip" : undefined,
     customdata: curve.raw && !isFaint ? curve.raw.slice() : undefined,
     hovertemplate: isFaint ? undefined : place + hoverOf(curve, isShort),
-    text: curve.band?.low.map((low, at) => rangeOf(low, curve.band.high[at])),
+    text: curve.band?.low.map((low, at) => rangeOf(low, curve.band.high[at], curve.band.counts?.[at])),
     connectgaps: false,
   };
 }
@@ -240,7 +240,10 @@ function hoverOf({ raw, band }, isShort) {
   return isShort ? "%{y:.4~g}, %{customdata:.4~g}" : "smoothed %{y:.4~g}, raw %{customdata:.4~g}";
 }
 
-const rangeOf = (low, high) => (low === high ? "" : `, ${shortNumber(low)} to ${shortNumber(high)}`);
+function rangeOf(low, high, count) {
+  const range = low === high ? "" : `, ${shortNumber(low)} to ${shortNumber(high)}`;
+  return count ? `${range}, ${count} seed${count === 1 ? "" : "s"}` : range;
+}
 const shortNumber = (value) => String(Number(value?.toPrecision(4)));
 
 /** Where a list of values is from; on a phone it has the words for which there is no room in each line. */

@@ -1,4 +1,4 @@
-import { ARM_NAMES } from "./run-words.js";
+import { armName } from "./run-words.js";
 
 /** Names up to so many characters stand whole in cards, legends and the heads of tables. */
 const LONGEST_SHOWN = 34;
@@ -6,7 +6,7 @@ const LEFT_OUT = "…";
 const WORDS = /[^\s·_/,-]*[\s·_/,-]+|[^\s·_/,-]+/g;
 
 /** "Baseline · seed 0" */
-export const pairLabel = (arm, seed) => `${ARM_NAMES[arm] ?? arm} · seed ${seed}`;
+export const pairLabel = (arm, seed) => `${armName(arm)} · seed ${seed}`;
 
 /**
  * What tells each of `runs` from the others that it is shown with, by id: within one comparison its arm and seed, else

@@ -1,4 +1,11 @@
-export const ARM_NAMES = { baseline: "Baseline", sd: "SD" };
+const ARM_NAMES = { baseline: "Baseline", sd: "Stochastic depth" };
+const SHORT_ARM_NAMES = { ...ARM_NAMES, sd: "SD" };
+
+/** How an arm is called: the two that everybody has by their words, others as somebody named them. */
+export const armName = (arm) => ARM_NAMES[arm] ?? arm;
+
+/** The same where there is no room, as in a chip or the head of a narrow column. */
+export const shortArmName = (arm) => SHORT_ARM_NAMES[arm] ?? arm;
 
 /** How it is said that the runs of a comparison wait for each other. */
 export const MODES = { sequential: "one after the other", parallel: "in parallel" };

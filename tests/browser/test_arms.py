@@ -37,9 +37,9 @@ def test_seeds_are_folded_into_their_arms_and_shown_on_demand(page: Page, servic
     expect(page.get_by_test_id("lines-arms")).to_be_checked()
     chart = page.get_by_test_id("chart-val-top1")
     expect(chart.locator(".legend")).to_contain_text("Baseline")
-    expect(chart.locator(".legend")).to_contain_text("SD")
+    expect(chart.locator(".legend")).to_contain_text("Stochastic depth")
     named = [name for name, *_ in traces(page, "val-top1") if name]
-    assert named == ["Baseline", "SD"]
+    assert named == ["Baseline", "Stochastic depth"]
     # The edges of two bands, of which nothing is said.
     bands = [fill for name, _, fill, hover in traces(page, "val-top1") if hover == "skip"]
     assert bands == [None, "tonexty", None, "tonexty"]
@@ -73,6 +73,6 @@ def test_every_arm_is_named_in_every_legend(page: Page, service: Service, width:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"/comparisons/{comparison}")
     legend = page.get_by_test_id("chart-val-top1").locator(".legend")
-    expect(legend.locator("li")).to_have_count(5)
+    expect(legend.locator("li:not(.legend__note)")).to_have_count(5)
     assert legend.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -57,7 +57,7 @@ def test_so_does_it_where_runs_are_compared(page: Page, service: Service) -> Non
     page.goto(f"/comparisons/{comparison}?smooth=0.6")
     card = chart(page, "train-loss")
     expect(card.locator(".legend li").first).to_contain_text("raw 0.1")
-    for label in ("Baseline", "SD"):
+    for label in ("Baseline", "Stochastic depth"):
         expect(point_at(page, card)).to_contain_text(
             re.compile(rf"{label} · seed 0 ?: smoothed \d+\.\d+, raw \d+\.\d+")
         )
@@ -69,7 +69,7 @@ def test_on_a_phone_the_words_stand_once_above_the_values(browser: Browser, serv
     page.goto(f"/comparisons/{comparison}?smooth=0.6")
     hover = point_at(page, chart(page, "train-loss"))
     expect(hover).to_contain_text(re.compile(r"step \d+: smoothed, raw"))
-    expect(hover).to_contain_text(re.compile(r"SD · seed 0 ?: 0\.\d+, 0\.\d+"))
+    expect(hover).to_contain_text(re.compile(r"Stochastic depth · seed 0 ?: 0\.\d+, 0\.\d+"))
     page.context.close()
 
 

@@ -160,3 +160,45 @@ def test_a_design_is_kept_over_a_reload(form: Page) -> None:
 def test_an_address_of_an_earlier_version_means_a_comparison(page: Page) -> None:
     page.goto("/new?kind=pair")
     expect(page.get_by_test_id("kind-comparison")).to_be_checked()
+
+
+#: Of the focused element: is its middle seen, or covered by something else?
+IS_SEEN = """
+() => {
+  const node = document.activeElement;
+  const { left, top, width, height } = node.getBoundingClientRect();
+  const there = document.elementFromPoint(left + width / 2, top + height / 2);
+  return [node.name || node.tagName, node === document.body || node.contains(there) || there?.contains(node) || false];
+}
+"""
+
+
+def test_no_field_that_gets_the_focus_on_a_phone_is_covered(form: Page) -> None:
+    form.set_viewport_size({"width": 390, "height": 760})
+    fill(form, "seeds", "0-4")
+    expect_good(form)
+    form.get_by_test_id("field-name").focus()
+    covered = []
+    for _ in range(45):
+        form.keyboard.press("Tab")
+        name, is_seen = form.evaluate(IS_SEEN)
+        covered += [] if is_seen else [name]
+    assert covered == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 700), (390, 760)])
+def test_all_that_the_check_says_is_reached_and_so_is_the_button(form: Page, width: int, height: int) -> None:
+    form.set_viewport_size({"width": width, "height": height})
+    fill(form, "seeds", "0-4")
+    expect_good(form)
+    if width < 960:
+        expect(form.get_by_test_id("preview")).to_be_hidden()
+        form.get_by_test_id("check-details").click()
+    form.locator(".preview__more summary").click()
+    expect(form.locator(".preview table")).to_be_visible()
+    panel = form.locator(".launch-panel")
+    assert panel.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    assert form.locator(".launch-panel__more").evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    expect(form.get_by_test_id("launch")).to_be_in_viewport(ratio=1)
+    form.locator(".preview table tr").last.scroll_into_view_if_needed()
+    expect(form.locator(".preview table tr").last).to_be_in_viewport(ratio=0.9)

@@ -29,7 +29,7 @@ def test_the_page_of_a_comparison_names_the_runs_that_were_deleted(page: Page, s
     expect(named).to_have_text(["Baseline · seed 0 (deleted)"])
     for run_id in runs[2:4]:
         service.api.delete(f"/runs/{run_id}")
-    gone = ["Baseline · seed 0 (deleted)", "Baseline · seed 1 (deleted)", "SD · seed 1 (deleted)"]
+    gone = ["Baseline · seed 0 (deleted)", "Baseline · seed 1 (deleted)", "Stochastic depth · seed 1 (deleted)"]
     expect(named).to_have_text(gone)
     expect(page.get_by_test_id("member")).to_have_count(3)
     page.goto("/compare")

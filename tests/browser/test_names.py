@@ -127,5 +127,10 @@ def test_the_card_of_a_comparison_names_arms_and_seeds(sized: Page, service: Ser
     card = sized.get_by_test_id("comparison-card").filter(has=sized.locator(f"a[href$='{comparison}']"))
     links = card.locator("li > a")
     expect(links).to_have_count(4)
-    assert seen(links) == ["Baseline · seed 0", "SD · seed 0", "Baseline · seed 1", "SD · seed 1"]
+    assert seen(links) == [
+        "Baseline · seed 0",
+        "Stochastic depth · seed 0",
+        "Baseline · seed 1",
+        "Stochastic depth · seed 1",
+    ]
     expect(links.nth(3)).to_have_attribute("title", f"{LONG} · stochastic depth · seed 1")

@@ -22,6 +22,7 @@ def test_seeds_that_reported_at_the_same_places(run: Run) -> None:
         "values": [1.5, 5.0],
         "low": [1.0, 3.0],
         "high": [2.0, 7.0],
+        "counts": [2, 2],
     }
 
 
@@ -33,6 +34,13 @@ def test_between_two_reports_a_seed_lies_on_the_line(run: Run) -> None:
 def test_a_seed_counts_as_far_as_it_has_come(run: Run) -> None:
     found = mean_of(run, ([1, 2, 3], [1.0, 1.0, 1.0]), ([2], [3.0]), ([], []))
     assert found["values"] == [1.0, 2.0, 1.0]
+    assert found["counts"] == [1, 2, 1]
+
+
+def test_values_that_are_alike_have_just_that_mean(run: Run) -> None:
+    """A mean beyond them by a last digit would stretch the axis to fifteen decimals."""
+    found = mean_of(run, *[([1], [99.9])] * 3)
+    assert (found["values"], found["low"], found["high"]) == ([99.9], [99.9], [99.9])
 
 
 def test_a_gap_is_none_of_its_seeds_values(run: Run) -> None:

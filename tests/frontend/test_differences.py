@@ -94,7 +94,7 @@ def test_dots_mean_and_lines_stand_in_their_order(run: Run) -> None:
     assert found["labels"] == [
         "Mean +0.27 points, 95 % interval. seed 0 \u22120.40, seed 1 +0.30, seed 2 +0.90.",
     ]
-    assert "Difference in top-1 to baseline, in points" in found["text"]
+    assert "Difference in top-1 to Baseline, in points" in found["text"]
     assert found["text"].index("worse") < found["text"].index("better")
 
 

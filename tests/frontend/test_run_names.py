@@ -58,7 +58,7 @@ def member(number: int, name: str, *, arm: str | None = None, comparison: str | 
 def test_runs_of_one_comparison_are_called_by_arm_and_seed_and_others_by_name(run: Run) -> None:
     labels = "(m, runs) => [...m.labelsOf(runs).values()]"
     pair = [member(1, "a", arm="baseline", comparison="c_1"), member(2, "b", arm="sd", comparison="c_1")]
-    assert run("run-names", labels, pair) == ["Baseline · seed 1", "SD · seed 2"]
+    assert run("run-names", labels, pair) == ["Baseline · seed 1", "Stochastic depth · seed 2"]
     assert run("run-names", labels, [*pair, member(3, "c", arm="sd", comparison="c_2")]) == ["a", "b", "c"]
     assert run("run-names", labels, [member(1, "same"), member(2, "same"), member(3, "c")]) == [
         "same · r_1",

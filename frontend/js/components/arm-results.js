@@ -1,9 +1,7 @@
 import { fixed, percent, share, stepTime } from "../format.js";
 import { html } from "../html.js";
-import { ARM_NAMES } from "../run-words.js";
+import { shortArmName } from "../run-words.js";
 import { swatch } from "./swatch.js";
-
-const titled = (arm) => ARM_NAMES[arm] ?? arm;
 
 const ranged = (estimate, show) =>
   estimate
@@ -11,7 +9,7 @@ const ranged = (estimate, show) =>
     : "–";
 
 const row = (lines) => (found) => html`
-  <tr><th scope="row">${swatch(lines.get(found.arm))}${titled(found.arm)}</th><td>${found.seeds}</td>
+  <tr><th scope="row">${swatch(lines.get(found.arm))}${shortArmName(found.arm)}</th><td>${found.seeds}</td>
     <td>${ranged(found.last_top1, percent)}</td><td>${ranged(found.best_top1, percent)}</td>
     <td>${ranged(found.last_top5, percent)}</td><td>${ranged(found.last_loss, (value) => fixed(value, 4))}</td>
     <td>${ranged(found.compute, (value) => share(value, 1))}</td><td>${ranged(found.step_seconds, stepTime)}</td></tr>`;
@@ -46,7 +44,7 @@ const point = (found, line, x, y) => html`
   }
   <span class="spent__dot" style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)};background:${line.colour}"></span>
   <span class="spent__name${isRight(found.compute.mean, x) ? " spent__name--left" : ""}"
-    style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)}">${titled(found.arm)}</span>`;
+    style="left:${at(found.compute.mean, x)};bottom:${at(found.last_top1.mean, y)}">${shortArmName(found.arm)}</span>`;
 
 /** Accuracy against compute: a point an arm with the interval of its mean; nothing before an arm knows both. */
 export function accuracyAgainstCompute(arms, lines) {
@@ -58,7 +56,7 @@ export function accuracyAgainstCompute(arms, lines) {
   const room = 2 * (Math.max(...means) - Math.min(...means) || 1);
   const cut = (value) => Math.min(Math.max(value, Math.min(...means) - room), Math.max(...means) + room);
   const y = ends(shown.flatMap(({ last_top1: { low, mean, high } }) => [mean, cut(low ?? mean), cut(high ?? mean)]));
-  const told = shown.map((found) => `${titled(found.arm)} ${percent(found.last_top1.mean)} at ${share(found.compute.mean, 1)}`);
+  const told = shown.map((found) => `${shortArmName(found.arm)} ${percent(found.last_top1.mean)} at ${share(found.compute.mean, 1)}`);
   return html`
     <figure class="spent" data-testid="accuracy-compute">
       <figcaption class="diffs__title">Last top-1 against the share of full compute: the mean over seeds with its 95 % interval</figcaption>

@@ -18,8 +18,8 @@ const entry = ({ label, title, colour, pattern }) => html`
     <span class="legend__value"></span></li>`;
 
 /**
- * One chart with its legend, which shows only values where `isCompact`, and all of its lines at once where `isWhole`. `draw(build)` as of plot.js; `showLegend` takes
- * [{label, title, colour, pattern, value}].
+ * One chart with its legend, which shows only values where `isCompact`, and all of its lines at once where `isWhole`.
+ * `draw(build)` as of plot.js; `showLegend` takes [{label, title, colour, pattern, value}] and what is said of them all.
  */
 export function createChartCard({ key, title, isCompact, isWhole }, { plots, signal }) {
   const node = element(card({ key, title }));
@@ -35,15 +35,16 @@ export function createChartCard({ key, title, isCompact, isWhole }, { plots, sig
   });
   reset.addEventListener("click", () => chart.resetZoom());
 
-  function showLegend(entries) {
-    const drawn = JSON.stringify(entries.map(({ label, title, colour, pattern }) => [label, title, colour, pattern]));
-    if (drawn !== shown) fill(legend, html`${entries.map(entry)}`);
+  function showLegend(entries, note = "") {
+    const lines = entries.map(({ label, title, colour, pattern }) => [label, title, colour, pattern]);
+    const drawn = JSON.stringify([lines, note]);
+    if (drawn !== shown) fill(legend, html`${entries.map(entry)}${note ? html`<li class="legend__note">${note}</li>` : ""}`);
     shown = drawn;
     entries.forEach(({ value }, index) => setText(legend.children[index].lastElementChild, value));
     setAttribute(
       plot,
       "aria-label",
-      `${title}: ${entries.map(({ label, value }) => `${label} ${value ?? ""}`).join(", ")}`,
+      `${title}: ${[...entries.map(({ label, value }) => `${label} ${value ?? ""}`), ...(note ? [note] : [])].join(", ")}`,
     );
   }
 

@@ -1,6 +1,6 @@
 import { meanOf } from "../arm-curves.js";
 import { AXES, onAxis } from "../curves.js";
-import { COMPARED, axisOf, curve, told } from "../charts.js";
+import { COMPARED, axisOf, curve, seedWords, seedsTold, told } from "../charts.js";
 import { element, html } from "../html.js";
 import { MOST_COLOURS } from "../palette.js";
 import { createChartCard } from "./chart-card.js";
@@ -8,9 +8,9 @@ import { createChartCard } from "./chart-card.js";
 /**
  * Curves of several runs overlaid, one chart for each metric. `members()` gives the lines to draw, [{runs, line, label}]:
  * of one run its curve, of several the mean over them with a band from the lowest to the highest. `stores` has the
- * CurveStores by run.
+ * CurveStores by run; `isByArm` says that each line is an arm's.
  */
-export function createCompareCharts({ members, stores, view, app, hasNames = false }) {
+export function createCompareCharts({ members, stores, view, app, isByArm = false }) {
   const node = element(html`<div class="charts" data-testid="charts"></div>`);
   const cards = new Map();
 
@@ -24,7 +24,7 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
     const present = drawn(chart);
     if (chart.isOptional && !present.length && !cards.has(chart.key)) return;
     if (!cards.has(chart.key)) {
-      cards.set(chart.key, createChartCard({ ...chart, isCompact: !hasNames, isWhole: hasNames }, app));
+      cards.set(chart.key, createChartCard({ ...chart, isCompact: !isByArm, isWhole: isByArm }, app));
       node.append(cards.get(chart.key).node);
     }
     showLegend(chart, present);
@@ -32,15 +32,17 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
   }
 
   function showLegend(chart, present = drawn(chart)) {
-    const counts = present.map(({ stores: all }) => all.filter((store) => store.series.has(chart.metric)).length);
-    const areAlike = counts.every((count) => count === counts[0]);
+    const values = present.map(({ runs, series }) => told(series, chart, runs, view));
+    const counts = isByArm ? present.map(({ runs, series }) => seedsTold(series, chart, runs)) : [];
+    const { note, each } = seedWords(counts);
     cards.get(chart.key)?.showLegend(
-      present.map(({ runs, line, label, series }, index) => ({
+      present.map(({ runs, line, label }, at) => ({
         label,
-        title: runs.length === 1 ? runs[0].name : `${label}: mean over ${seedsOf(counts[index])}`,
+        title: isByArm ? label : runs[0].name,
         ...line,
-        value: `${told(series, chart, runs, view) ?? ""}${areAlike ? "" : ` (${seedsOf(counts[index])})`}`,
+        value: values[at] && `${values[at]}${each[at] ?? ""}`,
       })),
+      note,
     );
   }
 
@@ -50,8 +52,6 @@ export function createCompareCharts({ members, stores, view, app, hasNames = fal
     showLegends: () => COMPARED.forEach((chart) => showLegend(chart)),
   };
 }
-
-const seedsOf = (count) => `${count} seed${count === 1 ? "" : "s"}`;
 
 /** Each run has a store, or none of them is there yet. */
 function seriesOf({ runs, stores }, metric) {

@@ -1,9 +1,9 @@
 import { childController } from "../abort.js";
+import { armsOf, haveSameSeeds, unevenSeeds } from "../arm-lines.js";
 import { AXES } from "../curves.js";
 import { element, fill, html, refs, setText } from "../html.js";
-import { armLines, distinctLines, sharedLines } from "../palette.js";
+import { distinctLines, sharedLines } from "../palette.js";
 import { labelsOf } from "../run-names.js";
-import { ARM_NAMES } from "../run-words.js";
 import { throttled } from "../throttle.js";
 import { createCompareCharts } from "./compare-charts.js";
 import { differencesTable, resultsTable } from "./compare-tables.js";
@@ -23,6 +23,7 @@ const choice = (kind) => html`
 const view = () => html`
   <div class="compare">
     <div data-ref="lines" hidden></div>
+    <p class="hint" data-ref="uneven" data-testid="uneven-seeds" role="status" hidden></p>
     <div class="compare__curves" data-ref="curves"></div>
     <details class="singles" data-ref="singles" data-testid="single-runs"><summary data-ref="summary"></summary>
       <div class="singles__body">
@@ -59,14 +60,11 @@ export function createCompareView(first, app, { isRemovable }) {
   places.shared.textContent = sharedLines(ids.length);
   places.shared.hidden = !places.shared.textContent;
 
-  const arms = armsOf(first.runs, !isRemovable);
+  const arms = armsIn(first.runs, { isRemovable });
   let kind = arms && new URLSearchParams(location.search).get("lines") !== "runs" ? "arms" : "runs";
   const ofRuns = () => members().map(({ run, ...rest }) => ({ runs: [run], ...rest }));
-  const ofArms = () => {
-    const common = commonSeeds(current());
-    const counted = current().filter((run) => common.has(run.config.seed));
-    return arms.map(({ arm, ...rest }) => ({ runs: counted.filter((run) => run.arm === arm), ...rest }));
-  };
+  const ofArms = () =>
+    arms.map(({ arm, ...rest }) => ({ runs: current().filter((run) => run.arm === arm), ...rest }));
   const drawn = () =>
     (kind === "arms" ? ofArms() : ofRuns())
       .map((line) => ({ ...line, runs: line.runs.filter((run) => !hidden.has(run.id)) }))
@@ -76,7 +74,7 @@ export function createCompareView(first, app, { isRemovable }) {
   const showCurves = () => {
     part.abort();
     part = childController(signal);
-    const createCharts = (given) => createCompareCharts({ ...given, members: drawn, hasNames: kind === "arms" });
+    const createCharts = (given) => createCompareCharts({ ...given, members: drawn, isByArm: kind === "arms" });
     const axes = Object.keys(AXES);
     curves = createCurvesSection({ ids, current, createCharts, axes }, { ...app, signal: part.signal });
     places.curves.replaceChildren(curves.node);
@@ -95,10 +93,15 @@ export function createCompareView(first, app, { isRemovable }) {
       kind = event.target.value;
       router.setQuery({ lines: kind === "arms" ? null : kind });
       showCurves();
+      updateLegend();
     });
   }
 
-  const updateLegend = () => legend.update(members(), hidden);
+  const updateLegend = () => {
+    legend.update(members(), hidden);
+    setText(places.uneven, arms && kind === "arms" ? unevenSeeds(current(), arms) : "");
+    places.uneven.hidden = !places.uneven.textContent;
+  };
   legend.node.addEventListener("removed", ({ detail }) => node.dispatchEvent(new CustomEvent("removed", { detail })));
   legend.node.addEventListener("toggled", ({ detail }) => {
     if (!hidden.delete(detail.id)) hidden.add(detail.id);
@@ -120,26 +123,10 @@ export function createCompareView(first, app, { isRemovable }) {
   return { node };
 }
 
-/**
- * The arms of one comparison with their lines, [{arm, line, label}]; null for other runs, where all have one seed, and
- * where an arm has seeds that another has not: their means would not be of the same thing.
- */
-function armsOf(runs, isWhole) {
-  const [{ comparison_id: id }] = runs;
-  if (!runs.every((run) => run.arm && run.comparison_id === id)) return null;
-  const names = [...new Set(runs.map((run) => run.arm))];
-  if (names.length === runs.length || !commonSeeds(runs).size) return null;
-  if (!isWhole && commonSeeds(runs).size * names.length < runs.length) return null;
-  const lines = armLines(runs);
-  return names.map((arm) => ({ arm, line: lines.get(arm), label: ARM_NAMES[arm] ?? arm }));
-}
-
-/** The seeds of which every arm has a run. */
-function commonSeeds(runs) {
-  const arms = new Set(runs.map((run) => run.arm));
-  const known = new Set(runs.map((run) => `${run.config.seed} ${run.arm}`));
-  const seeds = new Set(runs.map((run) => run.config.seed));
-  return new Set([...seeds].filter((seed) => [...arms].every((arm) => known.has(`${seed} ${arm}`))));
+/** Of runs that somebody picked, arms are drawn only where they can be compared by their means. */
+function armsIn(runs, { isRemovable }) {
+  const arms = armsOf(runs);
+  return arms && isRemovable && !haveSameSeeds(runs, arms) ? null : arms;
 }
 
 /** The tables are computed by the service; the returned function asks for them again, at most every few seconds. */

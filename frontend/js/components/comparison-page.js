@@ -3,9 +3,11 @@ import { addresses } from "../api.js";
 import { ago, localTime } from "../format.js";
 import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
+import { USUAL_MOST_SEEDS } from "../limits.js";
 import { paths } from "../router.js";
 import { MODES } from "../run-words.js";
 import { pairLabel } from "../run-names.js";
+import { armName } from "../run-words.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
 import { images } from "./images.js";
@@ -60,13 +62,19 @@ const page = (comparison) => html`
   </div>`;
 
 /** "Baseline against stochastic depth", or the arms by their names; and how far a sequential plan has come. */
-function designOf({ arms, seeds, plan, is_open: isOpen, ended_reason: reason }) {
-  const names = arms.map((arm) => arm.name);
+export function designOf({ arms, seeds, plan, is_open: isOpen, ended_reason: reason }) {
+  const names = arms.map((arm) => armName(arm.name));
   const what =
-    names.join() === "baseline,sd" ? "Baseline against stochastic depth" : `${names.slice(1).join(", ")} against ${names[0]}`;
+    names.join() === "Baseline,Stochastic depth"
+      ? "Baseline against stochastic depth"
+      : `${names.slice(1).join(", ")} against ${names[0]}`;
   if (plan.stopping !== "sequential") return what;
+  const most = plan.max_seeds ?? USUAL_MOST_SEEDS;
   const count = `${seeds.length} seed${seeds.length === 1 ? "" : "s"}`;
-  return `${what} · ${count}${isOpen ? ", and more until the plan is decided" : `. ${reason ?? ""}`}`;
+  if (!isOpen) return `${what} · ${count}. ${reason ?? ""}`;
+  return seeds.length < most
+    ? `${what} · ${seeds.length} of at most ${most} seeds, more until the plan is decided`
+    : `${what} · ${count}, the most that the plan allows`;
 }
 
 /** A comparison: its pairs, their curves and, once a pair has finished, what it says. */

@@ -1,7 +1,7 @@
 import { differenceScale, heightsOf, placeOf } from "../difference-scale.js";
 import { number, signed } from "../format.js";
 import { html } from "../html.js";
-import { ARM_NAMES } from "../run-words.js";
+import { armName } from "../run-words.js";
 import { swatch } from "./swatch.js";
 
 /** [name, unit, digits] of what a plan may be about. */
@@ -42,7 +42,7 @@ const dot = ({ seed, value }, above, scale, digits) => html`
 
 const row = (contrast, { scale, marginAt, digits, line }) => html`
   <li class="diff" data-testid="difference">
-    <div class="diff__name"><strong>${line ? swatch(line) : ""}${ARM_NAMES[contrast.arm] ?? contrast.arm}</strong>
+    <div class="diff__name"><strong>${line ? swatch(line) : ""}${armName(contrast.arm)}</strong>
       <span class="diff__conclusion" data-conclusion="${contrast.conclusion}">${CONCLUSIONS[contrast.conclusion]}</span></div>
     <div class="diff__track" role="img" aria-label="${told(contrast, digits)}">
       <span class="diff__line" style="left:${at(0, scale)}"></span>
@@ -71,7 +71,7 @@ export function differences(contrasts, plan, lines) {
   const sides = isLess ? ["better", "worse"] : ["worse", "better"];
   return html`
     <figure class="diffs" data-testid="differences-plot">
-      <figcaption class="diffs__title">Difference in ${metric} to ${shown[0].reference}${unit ? `, in ${unit}` : ""}:
+      <figcaption class="diffs__title">Difference in ${metric} to ${armName(shown[0].reference)}${unit ? `, in ${unit}` : ""}:
         a dot for each seed, the mean with its interval${marginAt === null ? "" : ", each end of which holds alone"}</figcaption>
       <ul class="diffs__rows">${shown.map((contrast) => row(contrast, { scale, marginAt, digits, line: lines?.get(contrast.arm) }))}</ul>
       <div class="diff diff--axis" aria-hidden="true"><div></div><div class="diff__track">

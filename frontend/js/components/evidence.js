@@ -1,16 +1,14 @@
 import { evidenceScale, heightOf, pathOf } from "../evidence-scale.js";
 import { number } from "../format.js";
 import { html } from "../html.js";
-import { ARM_NAMES } from "../run-words.js";
+import { shortArmName } from "../run-words.js";
 import { swatch } from "./swatch.js";
 
 /** As in the contract, where a plan names no other number. */
 const USUAL_MOST = 30;
 
-const titled = (arm) => ARM_NAMES[arm] ?? arm;
-
 const entry = ({ arm, looks }, line) => html`
-  <li>${swatch(line, "swatch--line")} ${titled(arm)}
+  <li>${swatch(line, "swatch--line")} ${shortArmName(arm)}
     <strong>${number(looks.at(-1).evidence)}</strong></li>`;
 
 const path = ({ looks }, { colour }, scale) => html`
@@ -18,7 +16,7 @@ const path = ({ looks }, { colour }, scale) => html`
     vector-effect="non-scaling-stroke"></polyline>`;
 
 const told = ({ arm, looks }) =>
-  `${titled(arm)}: ${looks.map(({ seed, evidence }) => `seed ${seed} ${number(evidence)}`).join(", ")}`;
+  `${shortArmName(arm)}: ${looks.map(({ seed, evidence }) => `seed ${seed} ${number(evidence)}`).join(", ")}`;
 
 /**
  * What a plan that looks after each seed has gathered against what it doubts, by number of seeds, and where it decides;

@@ -1,10 +1,8 @@
 import { addresses } from "../api.js";
 import { signed } from "../format.js";
 import { html } from "../html.js";
-import { ARM_NAMES } from "../run-words.js";
+import { armName } from "../run-words.js";
 import { pValue } from "./verdict.js";
-
-const titled = (arm) => ARM_NAMES[arm] ?? arm;
 
 const row = ({ seed, won, lost, difference, low, high, p }) => html`
   <tr><th scope="row">Seed ${seed}</th><td>${won}</td><td>${lost}</td>
@@ -13,7 +11,7 @@ const row = ({ seed, won, lost, difference, low, high, p }) => html`
 const bySeed = ({ pairs }, { arm, reference }) => html`
   <div class="scroller" tabindex="0" role="group" aria-label="Images by seed"><table class="matrix">
     <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th>
-      <th scope="col">Only ${titled(arm)} right</th><th scope="col">Only ${titled(reference)} right</th>
+      <th scope="col">Only ${armName(arm)} right</th><th scope="col">Only ${armName(reference)} right</th>
       <th scope="col">Difference</th><th scope="col">McNemar's p</th></tr></thead>
     <tbody>${pairs.map(row)}</tbody></table></div>`;
 
@@ -22,7 +20,7 @@ const picture = (image, seeds, { arm, reference }) => html`
   <li class="thumb"><img class="thumb__image" src="${addresses.validationImage(image.run, image.index)}" loading="lazy"
       width="72" height="72" alt="Validation image ${image.index}, class ${image.label}" title="${image.name ?? `validation image ${image.index}`}">
     <span class="thumb__label">${image.label}</span>
-    <small>${titled(arm)} ${image.right}/${seeds}<br>${titled(reference)} ${image.reference_right}/${seeds}</small></li>`;
+    <small>${armName(arm)} ${image.right}/${seeds}<br>${armName(reference)} ${image.reference_right}/${seeds}</small></li>`;
 
 const pictures = (title, images, seeds, contrast) =>
   images.length
@@ -35,12 +33,12 @@ function section(contrast, isOnly) {
   const seeds = images?.seeds.length;
   return html`
     <div class="images__arm" data-testid="images-of-arm">
-      ${isOnly ? "" : html`<h3 class="images__title">${titled(arm)} against ${titled(reference)}</h3>`}
+      ${isOnly ? "" : html`<h3 class="images__title">${armName(arm)} against ${armName(reference)}</h3>`}
       ${images ? html`<ul class="verdict__sentences">${images.sentences.map((text) => html`<li>${text}</li>`)}</ul>` : ""}
       ${leftOut.length ? html`<p class="hint">Not compared image by image: ${leftOut.join("; ")}.</p>` : ""}
       ${images ? bySeed(images, contrast) : ""}
-      ${images ? pictures(`Most often right with ${titled(arm)} alone`, images.most_won, seeds, contrast) : ""}
-      ${images ? pictures(`Most often right with ${titled(reference)} alone`, images.most_lost, seeds, contrast) : ""}
+      ${images ? pictures(`Most often right with ${armName(arm)} alone`, images.most_won, seeds, contrast) : ""}
+      ${images ? pictures(`Most often right with ${armName(reference)} alone`, images.most_lost, seeds, contrast) : ""}
     </div>`;
 }
 

@@ -7,11 +7,17 @@ const panel = () => html`
     <h2 class="section-title">Check</h2>
     <div role="status" aria-live="polite" class="launch-panel__verdict" data-ref="verdict"
       data-testid="check-verdict"></div>
-    <div class="preview" data-ref="preview" data-testid="preview" hidden></div>
-    <dl class="facts" data-ref="facts" data-testid="derived"></dl>
-    <ul class="callouts" data-ref="warnings" data-testid="warnings"></ul>
+    <p class="launch-panel__headline" data-ref="headline" data-testid="preview-headline" hidden></p>
     <button type="submit" class="button button--primary button--large" data-ref="submit" data-testid="launch"></button>
+    <details class="launch-panel__more" data-ref="more" open><summary data-ref="moreLabel"
+      data-testid="check-details"></summary>
+      <ul class="callouts" data-ref="warnings" data-testid="warnings"></ul>
+      <dl class="facts" data-ref="facts" data-testid="derived"></dl>
+      <div class="preview" data-ref="preview" data-testid="preview" hidden></div></details>
   </div>`;
+
+/** Where the panel stands below the form, the details are closed until they are asked for: they would cover it. */
+const NARROW = "(max-width: 960px)";
 
 const fact = ([name, value]) => html`
   <div><dt>${name.replaceAll("_", " ")}</dt><dd>${setting(value)}</dd></div>`;
@@ -24,24 +30,38 @@ const reachRow = ({ seeds, half_width: half, detectable }) => html`
 
 const reachTable = (reach) => html`
   <details class="preview__more"><summary>Other numbers of seeds</summary>
+    <p class="hint">The half-width of the interval, and the true difference that 4 of 5 studies would find.</p>
     <table class="matrix"><thead><tr><th scope="col">Seeds</th><th scope="col">Interval</th>
-      <th scope="col">Found in 4 of 5</th></tr></thead><tbody>${reach.map(reachRow)}</tbody></table></details>`;
+      <th scope="col">Detectable difference</th></tr></thead><tbody>${reach.map(reachRow)}</tbody></table></details>`;
 
 const amount = (value) => (value >= 0.01 ? value.toFixed(2) : value.toPrecision(2));
 
 /** What a comparison would take and could show, in the service's words. */
-const previewed = ({ headline, notes, reach }) => html`
-  <p class="preview__headline" data-testid="preview-headline">${headline}</p>
+const previewed = ({ notes, reach }) => html`
   ${notes.map((text) => html`<p class="hint">${text}</p>`)}
   ${reach.length ? reachTable(reach) : ""}`;
 
 const runsOf = ({ runs, most_runs: most }) => (most > runs ? `${runs}, at most ${most}` : runs);
 
+/** "2 warnings and details", so that a closed list hides none of them. */
+function detailsLabel(count) {
+  return count ? `${count} warning${count === 1 ? "" : "s"} and details` : "Details";
+}
+
 /** What the service thinks of the form, and the button that launches. */
-export function createLaunchPanel() {
+export function createLaunchPanel({ signal }) {
   const node = element(panel());
-  const { verdict, facts, warnings, submit, preview } = refs(node);
+  const { verdict, facts, warnings, submit, preview, headline, more, moreLabel } = refs(node);
+  const narrow = window.matchMedia(NARROW);
   let isBusy = false;
+  const fold = () => (more.open = !narrow.matches);
+  narrow.addEventListener("change", fold, { signal });
+  fold();
+  const label = () => {
+    setText(moreLabel, detailsLabel(warnings.children.length));
+    more.classList.toggle("launch-panel__more--warns", warnings.children.length > 0);
+  };
+  label();
   const say = (state, text) => {
     setAttribute(verdict, "data-state", state);
     setAttribute(verdict, "aria-busy", state === "asking" ? "true" : null);
@@ -64,7 +84,9 @@ export function createLaunchPanel() {
       if (!isChanged) return;
       for (const value of facts.querySelectorAll("dd")) setText(value, "…");
       preview.classList.add("preview--old");
+      headline.classList.add("preview--old");
       warnings.replaceChildren();
+      label();
     },
     /** Of one run the check, of a comparison its preview. */
     showAnswer(answer) {
@@ -76,8 +98,12 @@ export function createLaunchPanel() {
       fill(facts, html`${[...own, ...known].map(fact)}`);
       fill(warnings, html`${found.map(callout("warning"))}`);
       if (isPreview) fill(preview, previewed(answer));
-      preview.classList.remove("preview--old");
-      preview.hidden = !isPreview;
+      for (const part of [preview, headline]) {
+        part.classList.remove("preview--old");
+        part.hidden = !isPreview;
+      }
+      setText(headline, answer.headline);
+      label();
     },
     /** `loose` are the sentences that have no field to stand beside, `fields` the labels of the fields at fault. */
     showProblem(error, loose, fields) {
@@ -85,8 +111,10 @@ export function createLaunchPanel() {
       const which = fields.length ? `: ${fields.join(", ")}` : "";
       say("bad", count ? `${count} field${count > 1 ? "s need" : " needs"} a change${which}.` : error.message);
       facts.replaceChildren();
-      preview.hidden = true;
+      preview.hidden = headline.hidden = true;
       fill(warnings, html`${loose.map(callout("error"))}`);
+      label();
+      if (loose.length) more.open = true;
     },
     focus: () => submit.focus(),
   };

@@ -123,7 +123,7 @@ function build({ root, app, schema, presets, datasets, templates, source }) {
     form: createConfigForm(schema),
     metaForm: createMetaForm(),
     armsForm: createArmsForm(templates, settingsThatVary(schema)),
-    panel: createLaunchPanel(),
+    panel: createLaunchPanel(app),
     chooser: createPresetChooser(presets),
   };
   parts.names = createDatasetNames({ form: parts.form, items: datasets, app });
@@ -132,6 +132,7 @@ function build({ root, app, schema, presets, datasets, templates, source }) {
   parts.meta.append(parts.metaForm.node);
   parts.config.append(parts.form.node);
   parts.side.append(parts.panel.node);
+  keepInSight(parts.side, app);
   const state = {
     source,
     kind: COMPARING.includes(app.query.get("kind")) ? "comparison" : "one",
@@ -149,6 +150,17 @@ function build({ root, app, schema, presets, datasets, templates, source }) {
   if (draft) restore(page, draft);
   else begin(page, source);
   bind(page, presets);
+}
+
+/** A field that gets the focus is scrolled to where the panel, which lies over the end of a narrow page, hides nothing. */
+function keepInSight(side, { signal }) {
+  const { style } = document.documentElement;
+  const sized = new ResizeObserver(() => style.setProperty("--covered", `${side.offsetHeight}px`));
+  sized.observe(side);
+  signal.addEventListener("abort", () => {
+    sized.disconnect();
+    style.removeProperty("--covered");
+  });
 }
 
 /** Values of the address that mean a comparison; "pair" is of earlier versions. */

@@ -1,4 +1,5 @@
 import { fill } from "../html.js";
+import { isActive } from "../status.js";
 import { configTable } from "./config-table.js";
 import { checkpoints, history } from "./run-records.js";
 
@@ -23,18 +24,18 @@ export function createConfig(node, { api, toasts, signal }) {
 /** History and checkpoints in their two places: fetched again when the run has come to where they may differ. */
 export function createRecords(places, { api, signal }, id) {
   let known = null;
-  async function fetchFor(now) {
+  async function fetchFor(now, isOver) {
     const [events, saved] = await Promise.all([api.events(id, NEWEST_EVENTS, signal), api.checkpoints(id, signal)]);
     if (now !== known) return;
     fill(places.history, history(events.items, { isWhole: events.next === null }));
-    fill(places.checkpoints, checkpoints(id, saved.items));
+    fill(places.checkpoints, checkpoints(id, saved.items, { isOver }));
   }
   return {
     update({ status, stored_status: stored, attempt, resumable, progress }) {
       const now = JSON.stringify([status, stored, attempt, resumable, Math.floor(progress.epoch)]);
       if (now === known) return;
       known = now;
-      fetchFor(now).catch(() => (known = null));
+      fetchFor(now, !isActive({ status })).catch(() => (known = null));
     },
   };
 }

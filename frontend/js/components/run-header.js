@@ -47,7 +47,12 @@ const header = (run) => html`
 
 const whole = (value) => value && Math.round(value);
 
-const lossNote = (run) => (typeof run.results.train_loss === "number" ? "last epoch" : "last report");
+/** The mean over an epoch, which is not whole while it is trained. */
+function lossNote({ results, progress }) {
+  if (typeof results.train_loss !== "number") return "last report";
+  const isWhole = Number.isInteger(progress.epoch);
+  return isWhole ? "last epoch" : `epoch ${Math.floor(progress.epoch) + 1} so far`;
+}
 
 /** What a run that trains does at the moment stands beside the median. */
 const speedNote = (run) => (isLive(run) ? `median, now ${number(whole(run.latest.images_per_second))}` : "median");
@@ -150,9 +155,14 @@ function showWords(places, run) {
   setAttribute(places.callouts, "hidden", calloutsOf(run).length ? null : "");
 }
 
+const AFTER_FAILURE =
+  "Resume trains on from the last checkpoint, or from the beginning where there is none, with the same settings. Clone " +
+  "begins a new run, whose settings can be changed.";
+
 function calloutsOf(run) {
   const note = noteOf(run);
   const kind = run.status === "failed" ? "error" : "info";
   const said = note ? [[kind, note[0].toUpperCase() + note.slice(1)]] : [];
+  if (run.status === "failed") said.push(["info", AFTER_FAILURE]);
   return [...said, ...(run.warnings ?? []).map((text) => ["warning", text])];
 }

@@ -35,8 +35,12 @@ const checkpointLine = (runId) => (checkpoint) => html`
       aria-label="Download the checkpoint of step ${checkpoint.step}" title="Download; SHA-256 ${checkpoint.sha256}"
       >${icon("download")}</a></li>`;
 
-export function checkpoints(runId, items) {
-  if (!items.length) return html`<p class="hint">None yet: one is written after each epoch and at a pause.</p>`;
+export function checkpoints(runId, items, { isOver }) {
+  if (!items.length) {
+    return isOver
+      ? html`<p class="hint">None: the run ended before one was written.</p>`
+      : html`<p class="hint">None yet: one is written after each epoch and at a pause.</p>`;
+  }
   const newestFirst = [...items].sort((a, b) => b.step - a.step);
   return html`<ul class="checkpoints" data-testid="checkpoints">${newestFirst.map(checkpointLine(runId))}</ul>`;
 }

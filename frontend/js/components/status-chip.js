@@ -1,4 +1,4 @@
-import { ARM_NAMES } from "../run-words.js";
+import { armName, shortArmName } from "../run-words.js";
 import { element, html, setAttribute, setText } from "../html.js";
 
 /** A run's shown status as a chip. */
@@ -23,5 +23,5 @@ export function statusChip(status) {
 }
 
 export function armChip(arm) {
-  return arm ? html`<span class="chip chip--${arm}">${ARM_NAMES[arm] ?? arm}</span>` : html``;
+  return arm ? html`<span class="chip ${arm === "sd" ? "chip--sd" : ""}" title="${armName(arm)}">${shortArmName(arm)}</span>` : html``;
 }

@@ -2,7 +2,7 @@ import { fixed, localTime, percent, signed, stepTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { armLines } from "../palette.js";
-import { ARM_NAMES } from "../run-words.js";
+import { armName } from "../run-words.js";
 import { accuracyAgainstCompute, armResults } from "./arm-results.js";
 import { CONCLUSIONS, differences } from "./differences.js";
 import { evidence } from "./evidence.js";
@@ -30,13 +30,13 @@ function timeNote({ time_sentence: sentence, times_explained: isExplained, contr
 }
 
 /** Of several arms only those whose time skipping cannot explain, or cannot be told: the table has the ratios of all. */
-const armNote = ({ arm, speed }) => note("warning", `${ARM_NAMES[arm] ?? arm}: ${speed.sentence}`);
+const armNote = ({ arm, speed }) => note("warning", `${armName(arm)}: ${speed.sentence}`);
 
 const note = (kind, text) =>
   html`<p class="callout callout--${kind}" data-testid="verdict-time">${icon(kind)}<span>${text}</span></p>`;
 
 const arm = (contrast) => html`
-  <tr><th scope="row">${ARM_NAMES[contrast.arm] ?? contrast.arm}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
+  <tr><th scope="row">${armName(contrast.arm)}</th><td>${CONCLUSIONS[contrast.conclusion]}</td>
     <td>${contrast.mean_text}<small>${contrast.interval_text}</small></td><td>${contrast.n}</td>
     <td>${pValue(contrast.p_adjusted)}</td><td>${fixed(contrast.speed.time_ratio?.mean ?? null)}${
       contrast.speed.time_ratio && !contrast.speed.is_explained ? html`<small>not explained by skipping</small>` : ""
@@ -47,7 +47,7 @@ export const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toP
 
 const arms = (contrasts) => html`
   <div class="scroller" tabindex="0" role="group" aria-label="Results by arm"><table class="matrix" data-testid="arms">
-    <thead><tr><th scope="col">Against ${ARM_NAMES[contrasts[0].reference] ?? contrasts[0].reference}</th><th scope="col">Conclusion</th>
+    <thead><tr><th scope="col">Against ${armName(contrasts[0].reference)}</th><th scope="col">Conclusion</th>
       <th scope="col">Difference</th><th scope="col">Seeds</th><th scope="col">p</th><th scope="col">Step ratio</th>
       <th scope="col">Compute ratio</th></tr></thead>
     <tbody>${contrasts.map(arm)}</tbody></table></div>`;
@@ -57,8 +57,8 @@ const why = ({ headline, reason }) => html`<li>${headline} ${reason}</li>`;
 const pairs = (found) => html`
       <div class="scroller" tabindex="0" role="group" aria-label="Results by seed"><table class="matrix">
         <thead><tr><th scope="col"><span class="visually-hidden">Seed</span></th><th scope="col">Baseline top-1</th>
-          <th scope="col">SD top-1</th><th scope="col">Difference</th><th scope="col">Baseline step</th>
-          <th scope="col">SD step</th><th scope="col">Step ratio</th><th scope="col">Compute ratio</th></tr></thead>
+          <th scope="col">Stochastic depth top-1</th><th scope="col">Difference</th><th scope="col">Baseline step</th>
+          <th scope="col">Stochastic depth step</th><th scope="col">Step ratio</th><th scope="col">Compute ratio</th></tr></thead>
         <tbody>${found.map(row)}</tbody></table></div>`;
 
 const deviation = ({ at, sentence }) =>
