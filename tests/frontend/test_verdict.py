@@ -205,7 +205,15 @@ def test_images_are_told_with_how_many_networks_are_right(run: Run) -> None:
     }
     contrast = {"arm": "sd", "reference": "baseline", "images": images, "images_left_out": ["seed 2: away"]}
     text, source = run("components/images", IMAGES, {"contrasts": [contrast]})
-    for part in ("What the images say.", "seed 2: away", "+2.50", "+0.30 to +4.70", "0.035", "<3>", "SD 5/2"):
+    for part in (
+        "What the images say.",
+        "seed 2: away",
+        "+2.50",
+        "+0.30 to +4.70",
+        "0.035",
+        "<3>",
+        "Stochastic depth 5/2",
+    ):
         assert part in text
     assert source.endswith("/runs/r_1/validation-images/7")
 
