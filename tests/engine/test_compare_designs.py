@@ -125,13 +125,13 @@ def test_another_plan_or_other_arms_in_the_same_folder_are_refused(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--arm", "a"], "arms: arms has 1 entries; give at least 2"),
+        (["--arm", "a"], "arms: arms has 1 entry; give at least 2"),
         (["--arm", "a", "--arm", "a:sd=1"], "arms: two arms are named 'a'; give each its own name"),
         (["--arm", "a", "--arm", "b:pL=7"], "arms.1.settings.pL: arm 'b': pL 7 exceeds 1; give 1 or less"),
         (["--arm", "a", "--arm", "b:sd=0"], "arms.1: arms 'a' and 'b' train the same; change one of them"),
         (["--vary", f"epochs={','.join(map(str, range(1, 10)))}"], "arms: arms has 9 entries; give at most 8"),
         (["--margin", "1"], "plan.margin: margin belongs to the question non_inferiority"),
-        (["--confidence", "2"], "plan.confidence: plan.confidence '2' exceeds 0.9999; give 0.9999 or less"),
+        (["--confidence", "2"], "plan.confidence: confidence '2' exceeds 0.9999; give 0.9999 or less"),
         (
             ["--seeds", "0-2", "--stopping", "sequential", "--max-seeds", "2"],
             "seeds: 3 seeds exceed the plan's max_seeds of 2; name fewer",
