@@ -76,7 +76,8 @@ def _launched(session: Session, comparison: Comparison, seeds: list[int], runs: 
         return []
     last = runs[-1] if runs else None
     tags, notes = (last.tags, last.notes) if last is not None else ([], "")
-    return [run.id for run in launch_seeds(session, comparison, new, at=service_now(session), tags=tags, notes=notes)]
+    made = launch_seeds(session, comparison, new, at=service_now(session), tags=tags, notes=notes, after=last)
+    return [run.id for run in made]
 
 
 def _keep(comparison: Comparison, changes: list[Deviation]) -> None:

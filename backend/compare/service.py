@@ -60,14 +60,18 @@ def launch_seeds(
     at: datetime,
     tags: Sequence[str] = (),
     notes: str = "",
+    after: Run | None = None,
 ) -> list[Run]:
-    """A run of each arm for each of them. Raises BadInput where settings of an older version are not valid any more."""
+    """A run of each arm for each of them, behind `after` where they are trained one after the other.
+
+    Raises BadInput where settings of an older version are not valid any more.
+    """
     base = valid_config(comparison.config or {})
     made: list[Run] = []
     arms = arms_of(comparison)
     planned = [(seed, *one) for seed in seeds for one in zip(arms, trained_configs(arms, base, seed=seed), strict=True)]
     for index, (seed, arm, config) in enumerate(planned):
-        is_after = made and comparison.mode == Mode.SEQUENTIAL
+        before = made[-1] if made else after
         row = NewRow(
             config=config,
             name=_run_name(comparison.name, seed=seed, arm=arm.name),
@@ -75,7 +79,7 @@ def launch_seeds(
             notes=notes,
             comparison_id=comparison.id,
             arm=arm.name,
-            after_id=made[-1].id if is_after else None,
+            after_id=before.id if before is not None and comparison.mode == Mode.SEQUENTIAL else None,
         )
         # The queue is ordered by time; rows of one instant would be trained in any order.
         made.append(insert_run(session, row, at=at + timedelta(microseconds=index)))

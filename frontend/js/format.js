@@ -42,6 +42,8 @@ export function fixed(value, digits = 3) {
   return isNumber(value) ? printed(value.toFixed(digits)) : DASH;
 }
 
+export const pValue = (p) => (p === null ? DASH : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
+
 /** The time of a training step: 81.7 ms, 1.25 s. */
 export function stepTime(seconds) {
   if (!isNumber(seconds)) return DASH;

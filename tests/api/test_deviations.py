@@ -113,3 +113,11 @@ def test_a_name_is_no_deviation_and_nothing_changes_nothing(house: House) -> Non
     assert edit(house, comparison) == view | {"name": "later name"}
     edit(house, comparison, name="", status=422)
     edit(house, "c_none", name="x", status=404)
+
+
+def test_seeds_that_are_added_wait_for_the_runs_before_them(house: House) -> None:
+    for mode, waits in (("sequential", True), ("parallel", False)):
+        comparison = launch(house, mode=mode)
+        runs = edit(house, comparison, seeds="0-3")["runs"]
+        added = house.api.run(runs[6]["id"])
+        assert (runs[6]["seed"], "seed 2" in str(added["waiting_for"])) == (3, waits)

@@ -14,6 +14,7 @@ from worker.contract.text import shown
 from worker.evidence import image_words as words
 from worker.evidence.images import (
     Consistent,
+    PairOfNetworks,
     class_differences,
     consistent_classes,
     consistent_images,
@@ -39,18 +40,10 @@ class Network:
     predictions: Predictions | None
 
 
-class ImagePair(BaseModel):
-    """The two networks of a seed on the same images; see `images.pair_of_networks`. In points but for the counts."""
-
-    model_config = ConfigDict(frozen=True)
+class ImagePair(PairOfNetworks):
+    """The two networks of a seed."""
 
     seed: int
-    won: int
-    lost: int
-    difference: float
-    low: float
-    high: float
-    p: float
 
 
 class JudgedImage(BaseModel):
@@ -175,7 +168,7 @@ class _Contrast:
     def _image_pairs(self) -> list[ImagePair]:
         rows = zip(self._pairs, self._first, self._second, strict=True)
         return [
-            ImagePair(seed=pair[0].seed, **pair_of_networks(first, second, self._confidence)._asdict())
+            ImagePair(seed=pair[0].seed, **dict(pair_of_networks(first, second, self._confidence)))
             for pair, first, second in rows
         ]
 

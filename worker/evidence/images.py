@@ -10,6 +10,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
 FALSE_DISCOVERIES = 0.05
 
 
-class PairOfNetworks(NamedTuple):
+class PairOfNetworks(BaseModel):
     """Two networks on the same images: counts, the difference of their accuracies in points with its interval, and p.
 
     They speak of these two networks and of images like these, not of networks trained with other seeds.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     won: int
     lost: int
@@ -52,7 +56,8 @@ def pair_of_networks(reference: Bools, arm: Bools, confidence: float) -> PairOfN
     error = math.sqrt((won_share + lost_share - middle**2) / (images + 2))
     half = float(norm.ppf((1 + confidence) / 2)) * error
     low, high = max(-1.0, middle - half), min(1.0, middle + half)
-    return PairOfNetworks(won, lost, 100 * (won - lost) / images, 100 * low, 100 * high, p)
+    difference = 100 * (won - lost) / images
+    return PairOfNetworks(won=won, lost=lost, difference=difference, low=100 * low, high=100 * high, p=p)
 
 
 def seeds_and_images_interval(reference: Bools, arm: Bools, confidence: float) -> tuple[float, float] | None:

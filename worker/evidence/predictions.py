@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "predictions.npz"
 VERSION = 1
-#: What a reader may leave out.
-Optional = Literal["names", "kept", "pixels"]
+#: Where the images come from, which only some readers need.
+ImageSource = Literal["names", "kept", "pixels"]
 
 
 class PredictionsUnreadable(ValueError):
@@ -68,7 +68,7 @@ class Predictions:
         return buffer.getvalue()
 
 
-def read_predictions(path: Path, *, also: Sequence[Optional] = ()) -> Predictions:
+def read_predictions(path: Path, *, also: Sequence[ImageSource] = ()) -> Predictions:
     """Names and pixels only where asked for. Raises OSError, and PredictionsUnreadable for what is no such file."""
     import numpy as np
 

@@ -5,9 +5,8 @@ import { element, fill, html, refs } from "../html.js";
 import { icon } from "../icons.js";
 import { USUAL_MOST_SEEDS } from "../limits.js";
 import { paths } from "../router.js";
-import { MODES } from "../run-words.js";
 import { pairLabel } from "../run-names.js";
-import { armName } from "../run-words.js";
+import { MODES, armName } from "../run-words.js";
 import { allows } from "../status.js";
 import { createCompareView } from "./compare-view.js";
 import { images } from "./images.js";
@@ -145,7 +144,11 @@ function build(container, app, comparison, first) {
 function keepVerdict({ node, comparison, app }) {
   let shown = null;
   const show = (answer) => {
-    const text = JSON.stringify([answer.headline, answer.verdict]);
+    // Images have a place of their own, and only some answers tell of them.
+    const { headline, verdict: found, plan_sentence: plan, deviations, seeds } = answer;
+    const text = JSON.stringify([headline, found, plan, deviations, seeds], (key, value) =>
+      key.startsWith("images") ? undefined : value,
+    );
     if (text !== shown) fill(node, verdict(answer, answer.seeds.length));
     shown = text;
   };
@@ -165,16 +168,19 @@ function keepVerdict({ node, comparison, app }) {
   show(comparison);
 }
 
-/** The stream's comparisons do not tell of images, which are asked for again when another seed has ended. */
+/** The stream's comparisons do not tell of images, which are asked for again when other seeds count. */
 function keepImages({ node, comparison, app }) {
-  let seeds = comparison.verdict?.seeds.join();
-  fill(node, images(comparison.verdict));
-  const take = async ({ detail: { data } }) => {
-    const now = data.verdict?.seeds.join();
-    if (data.id !== comparison.id || now === seeds) return;
-    seeds = now;
-    const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
-    if (answer) fill(node, images(answer.verdict));
+  let shown = null;
+  const show = ({ verdict: found }) => {
+    shown = found?.seeds.join();
+    fill(node, images(found));
   };
+  const refresh = async () => {
+    const answer = await app.api.comparison(comparison.id, app.signal).catch(() => null);
+    if (answer) show(answer);
+  };
+  const take = ({ detail: { data } }) => data.id === comparison.id && data.verdict?.seeds.join() !== shown && refresh();
   app.live.addEventListener("comparison", take, { signal: app.signal });
+  app.live.addEventListener("reset", refresh, { signal: app.signal });
+  show(comparison);
 }

@@ -1,11 +1,9 @@
 import { evidenceScale, heightOf, pathOf } from "../evidence-scale.js";
 import { number } from "../format.js";
 import { html } from "../html.js";
+import { USUAL_MOST_SEEDS } from "../limits.js";
 import { shortArmName } from "../run-words.js";
 import { swatch } from "./swatch.js";
-
-/** As in the contract, where a plan names no other number. */
-const USUAL_MOST = 30;
 
 const entry = ({ arm, looks }, line) => html`
   <li>${swatch(line, "swatch--line")} ${shortArmName(arm)}
@@ -35,7 +33,7 @@ export function evidence(contrasts, plan, lines) {
   return html`
     <figure class="evidence" data-testid="evidence-plot">
       <figcaption class="diffs__title">Evidence after each seed, on a logarithmic scale: decided at ${number(needed)}${several}.
-        ${count} of at most ${plan.max_seeds ?? USUAL_MOST} seeds are in.</figcaption>
+        ${count} of at most ${plan.max_seeds ?? USUAL_MOST_SEEDS} seeds are in.</figcaption>
       <div class="evidence__box" role="img" aria-label="${shown.map(told).join(". ")}. Decided at ${number(needed)}.">
         <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
           ${shown.map((one) => path(one, lines.get(one.arm), scale))}

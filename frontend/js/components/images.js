@@ -1,8 +1,7 @@
 import { addresses } from "../api.js";
-import { signed } from "../format.js";
+import { pValue, signed } from "../format.js";
 import { html } from "../html.js";
 import { armName } from "../run-words.js";
-import { pValue } from "./verdict.js";
 
 const row = ({ seed, won, lost, difference, low, high, p }) => html`
   <tr><th scope="row">Seed ${seed}</th><td>${won}</td><td>${lost}</td>

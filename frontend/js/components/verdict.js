@@ -1,4 +1,4 @@
-import { fixed, localTime, percent, signed, stepTime } from "../format.js";
+import { fixed, localTime, pValue, percent, signed, stepTime } from "../format.js";
 import { html } from "../html.js";
 import { icon } from "../icons.js";
 import { armLines } from "../palette.js";
@@ -42,8 +42,6 @@ const arm = (contrast) => html`
       contrast.speed.time_ratio && !contrast.speed.is_explained ? html`<small>not explained by skipping</small>` : ""
     }</td>
     <td>${fixed(contrast.speed.compute_ratio?.mean ?? null)}</td></tr>`;
-
-export const pValue = (p) => (p === null ? "–" : p < 1e-4 ? "< 0.0001" : p.toPrecision(2));
 
 const arms = (contrasts) => html`
   <div class="scroller" tabindex="0" role="group" aria-label="Results by arm"><table class="matrix" data-testid="arms">
