@@ -106,8 +106,8 @@ class TestWhatItTells:
     def test_every_run_has_its_row(self, house: House) -> None:
         made = finished(house, seeds=[3, 4])
         texts = report(house, made).texts
-        # Rows and legend; stochastic depth is a setting as well, and stands beside its difference, with a title.
-        assert (texts.count("Baseline"), texts.count("Stochastic depth")) == (3, 3 + 1 + 2)
+        # Rows, legend and results by arm; stochastic depth is a setting as well, and stands beside its difference, with a title.
+        assert (texts.count("Baseline"), texts.count("Stochastic depth")) == (4, 4 + 1 + 2)
         assert "98.00 % (epoch 3)" in texts
         assert "97.50 % (epoch 3)" in texts
         assert (texts.count("800 ms"), texts.count("1 s"), texts.count("800 ms (800 to 800)")) == (2, 2, 2)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worker.contract.plan import Plan
+from worker.evidence.arm_results import ArmResults
+from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import Pair
 from worker.evidence.sentences import number, step_text
 from worker.evidence.study_words import p_text
 from worker.evidence.verdict import ArmContrast, Verdict
 from worker.report.differences import differences_figure
 from worker.report.markup import Markup, element
-from worker.report.page import bullets, table, tiles
+from worker.report.page import ARM_TITLES, bullets, table, tiles
 
 PAIR_HEADINGS = (
     "Seed",
@@ -26,6 +28,7 @@ PAIR_HEADINGS = (
 CONTRAST_HEADINGS = (
     *("Arm", "Seeds", "Difference", "Interval", "p", "p, sign flips", "Effect size", "Step ratio", "Compute ratio"),
 )
+ARM_HEADINGS = ("Arm", "Seeds", "Last top-1", "Best top-1", "Last top-5", "Val. loss", "Compute", "Median step")
 NOT_KNOWN = "–"
 _METHOD = (
     "Accuracies are of the evaluation after the last epoch. Intervals are Student's for the mean over seeds; the runs "
@@ -56,6 +59,8 @@ def verdict_section(verdict: Verdict, *, seeds: int, plan: Plan | None = None) -
     if verdict.sentences:
         parts.append(bullets(verdict.sentences))
     parts.append(contrast_table(verdict.contrasts))
+    parts += _looks(verdict.contrasts)
+    parts.append(arm_table(verdict.arms))
     if verdict.pairs:
         parts.append(pair_table(verdict.pairs))
     return [*parts, element("p", _METHOD, class_="muted")]
@@ -79,6 +84,55 @@ def _contrast(contrast: ArmContrast) -> tuple[str, ...]:
         NOT_KNOWN if speed.time_ratio is None else f"{speed.time_ratio.mean:.3f}",
         NOT_KNOWN if speed.compute_ratio is None else f"{speed.compute_ratio.mean:.3f}",
     )
+
+
+def _looks(contrasts: Sequence[ArmContrast]) -> list[Markup]:
+    """Of a sequential plan what was known after each seed, and the evidence at which an arm alone is decided."""
+    return [
+        table(
+            f"{contrast.arm}: evidence after each seed, decided at {contrast.evidence_needed:.3g}",
+            ("Seed", "Evidence", "Interval"),
+            [
+                (
+                    str(look.seed),
+                    f"{look.evidence:.3g}",
+                    NOT_KNOWN
+                    if look.low is None or look.high is None
+                    else f"{number(look.low, '+.3g')} to {number(look.high, '+.3g')}",
+                )
+                for look in contrast.looks
+            ],
+        )
+        for contrast in contrasts
+        if contrast.looks
+    ]
+
+
+def arm_table(arms: Sequence[ArmResults]) -> Markup:
+    """What each arm came to, its seeds folded in."""
+    return table("Arms over their seeds, each mean with its 95 % interval", ARM_HEADINGS, [_arm(one) for one in arms])
+
+
+def _arm(found: ArmResults) -> tuple[str, ...]:
+    return (
+        ARM_TITLES.get(found.arm, found.arm),
+        str(found.seeds),
+        _ranged(found.last_top1, ".2f", " %"),
+        _ranged(found.best_top1, ".2f", " %"),
+        _ranged(found.last_top5, ".2f", " %"),
+        _ranged(found.last_loss, ".4f"),
+        _ranged(found.compute, ".3f"),
+        _ranged(found.step_seconds, ".3g", " s"),
+    )
+
+
+def _ranged(value: MeanEstimate | None, form: str, unit: str = "") -> str:
+    if value is None:
+        return NOT_KNOWN
+    ends = (
+        "" if value.low is None or value.high is None else f" ({number(value.low, form)} to {number(value.high, form)})"
+    )
+    return f"{number(value.mean, form)}{unit}{ends}"
 
 
 def pair_table(pairs: Sequence[Pair]) -> Markup:
