@@ -106,11 +106,11 @@ class TestWhatItTells:
     def test_every_run_has_its_row(self, house: House) -> None:
         made = finished(house, seeds=[3, 4])
         texts = report(house, made).texts
-        # Rows, legend and results by arm; stochastic depth is a setting as well, and stands beside its difference, with a title.
+        # Rows, legend and results by arm; stochastic depth is a setting too, and beside its difference, with a title.
         assert (texts.count("Baseline"), texts.count("Stochastic depth")) == (4, 4 + 1 + 2)
         assert "98.00 % (epoch 3)" in texts
         assert "97.50 % (epoch 3)" in texts
-        assert (texts.count("800 ms"), texts.count("1 s"), texts.count("800 ms (800 to 800)")) == (2, 2, 2)
+        assert (texts.count("800 ms"), texts.count("1 s"), texts.count("800 ms (800 to 800)")) == (3, 3, 2)
         # Training losses are of the last epoch, and not of the last report.
         assert texts.count(f"{sum(2 / step for step in range(21, 31)) / 10:.4g}") == 4
 

@@ -14,7 +14,8 @@ def told(verdict: Verdict) -> str:
 def test_arms_have_their_means_and_a_sequential_plan_its_looks() -> None:
     runs = [one for seed, difference in enumerate((1.0, 1.2, 0.9)) for one in pair(seed, difference)]
     text = told(verdict_of(runs, Design(plan=WATCHED)))
-    assert "Arms over their seeds" in text
-    assert "91.03 % (90.65 to 91.41)" in text
+    assert "Arms, means over their seeds" in text
+    assert "91.03 %" in text
+    assert "90.65 to 91.41" in text
     assert "sd: evidence after each seed, decided at 20" in text
     assert "evidence after each seed" not in told(verdict_of(runs))

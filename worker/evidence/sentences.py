@@ -104,6 +104,11 @@ def step_text(step: Quartiles | None, *, with_quartiles: bool = True) -> str:
     return f"{_short(step.median * factor)} {unit}{spread}"
 
 
+def step_seconds_text(seconds: float) -> str:
+    """ "81.7 ms" or "1.25 s"."""
+    return step_text(Quartiles(median=seconds, q1=seconds, q3=seconds, n=1), with_quartiles=False)
+
+
 def _short(value: float) -> str:
     """Three significant digits, without an exponent."""
     return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"

@@ -8,7 +8,7 @@ from worker.contract.plan import Plan
 from worker.evidence.arm_results import ArmResults
 from worker.evidence.estimates import MeanEstimate
 from worker.evidence.pairs import Pair
-from worker.evidence.sentences import number, step_text
+from worker.evidence.sentences import number, step_seconds_text, step_text
 from worker.evidence.study_words import p_text
 from worker.evidence.verdict import ArmContrast, Verdict
 from worker.report.differences import differences_figure
@@ -28,7 +28,17 @@ PAIR_HEADINGS = (
 CONTRAST_HEADINGS = (
     *("Arm", "Seeds", "Difference", "Interval", "p", "p, sign flips", "Effect size", "Step ratio", "Compute ratio"),
 )
-ARM_HEADINGS = ("Arm", "Seeds", "Last top-1", "Best top-1", "Last top-5", "Val. loss", "Compute", "Median step")
+ARM_HEADINGS = (
+    "Arm",
+    "Seeds",
+    "Last top-1",
+    "Interval",
+    "Best top-1",
+    "Last top-5",
+    "Val. loss",
+    "Compute",
+    "Median step",
+)
 NOT_KNOWN = "–"
 _METHOD = (
     "Accuracies are of the evaluation after the last epoch. Intervals are Student's for the mean over seeds; the runs "
@@ -110,29 +120,30 @@ def _looks(contrasts: Sequence[ArmContrast]) -> list[Markup]:
 
 def arm_table(arms: Sequence[ArmResults]) -> Markup:
     """What each arm came to, its seeds folded in."""
-    return table("Arms over their seeds, each mean with its 95 % interval", ARM_HEADINGS, [_arm(one) for one in arms])
+    title = "Arms, means over their seeds, of the last top-1 with its 95 % interval"
+    return table(title, ARM_HEADINGS, [_arm(one) for one in arms])
 
 
 def _arm(found: ArmResults) -> tuple[str, ...]:
+    top1 = found.last_top1
+    bounds = NOT_KNOWN
+    if top1 is not None and top1.low is not None and top1.high is not None:
+        bounds = f"{number(top1.low, '.2f')} to {number(top1.high, '.2f')}"
     return (
         ARM_TITLES.get(found.arm, found.arm),
         str(found.seeds),
-        _ranged(found.last_top1, ".2f", " %"),
-        _ranged(found.best_top1, ".2f", " %"),
-        _ranged(found.last_top5, ".2f", " %"),
-        _ranged(found.last_loss, ".4f"),
-        _ranged(found.compute, ".3f"),
-        _ranged(found.step_seconds, ".3g", " s"),
+        _mean(top1, ".2f", " %"),
+        bounds,
+        _mean(found.best_top1, ".2f", " %"),
+        _mean(found.last_top5, ".2f", " %"),
+        _mean(found.last_loss, ".4f"),
+        _mean(found.compute, ".3f"),
+        NOT_KNOWN if found.step_seconds is None else step_seconds_text(found.step_seconds.mean),
     )
 
 
-def _ranged(value: MeanEstimate | None, form: str, unit: str = "") -> str:
-    if value is None:
-        return NOT_KNOWN
-    ends = (
-        "" if value.low is None or value.high is None else f" ({number(value.low, form)} to {number(value.high, form)})"
-    )
-    return f"{number(value.mean, form)}{unit}{ends}"
+def _mean(value: MeanEstimate | None, form: str, unit: str = "") -> str:
+    return NOT_KNOWN if value is None else f"{number(value.mean, form)}{unit}"
 
 
 def pair_table(pairs: Sequence[Pair]) -> Markup:

@@ -21,11 +21,11 @@ export const armResults = (arms, lines) => html`
       <th scope="col">Last top-5</th><th scope="col">Val. loss</th><th scope="col">Compute</th><th scope="col">Step</th></tr></thead>
     <tbody>${arms.map(row(lines))}</tbody></table></div>`;
 
-/** The ends of an axis that holds all `values`, with a little air. */
-function ends(values) {
+/** The ends of an axis that holds all `values`, with a little air, none of it beyond 0 and `most`. */
+function ends(values, most) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const air = 0.12 * (high - low || Math.abs(high) || 1);
-  return { low: low - air, high: high + air };
+  return { low: Math.max(0, low - air), high: Math.max(high, Math.min(most, high + air)) };
 }
 
 const at = (value, { low, high }) => `${((100 * (value - low)) / (high - low)).toFixed(2)}%`;
@@ -50,12 +50,12 @@ const point = (found, line, x, y) => html`
 export function accuracyAgainstCompute(arms, lines) {
   const shown = arms.filter((found) => found.last_top1 && found.compute);
   if (shown.length < 2) return "";
-  const x = ends(shown.map((found) => found.compute.mean));
+  const x = ends(shown.map((found) => found.compute.mean), 1);
   // An interval of few seeds may be as wide as all accuracies: it is cut off at twice the span of the means.
   const means = shown.map((found) => found.last_top1.mean);
   const room = 2 * (Math.max(...means) - Math.min(...means) || 1);
   const cut = (value) => Math.min(Math.max(value, Math.min(...means) - room), Math.max(...means) + room);
-  const y = ends(shown.flatMap(({ last_top1: { low, mean, high } }) => [mean, cut(low ?? mean), cut(high ?? mean)]));
+  const y = ends(shown.flatMap(({ last_top1: { low, mean, high } }) => [mean, cut(low ?? mean), cut(high ?? mean)]), 100);
   const told = shown.map((found) => `${shortArmName(found.arm)} ${percent(found.last_top1.mean)} at ${share(found.compute.mean, 1)}`);
   return html`
     <figure class="spent" data-testid="accuracy-compute">
